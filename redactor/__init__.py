@@ -1,0 +1,58 @@
+"""redactor keeps session secrets out of logs and telemetry.
+
+``Redactor`` is the whole of it: ``Redactor().text("sid=...")``. Nothing of a logging or
+telemetry host is imported here; hosts are in ``redactor.integrations``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from redactor.errors import PolicyError, RedactorError, RuleError, SourceError
+    from redactor.model import Match, Rule, Ruleset, Summary
+    from redactor.redactor import Redactor
+    from redactor.replace import HmacKey, Policy
+    from redactor.rulefiles import load_ruleset
+
+__all__ = [
+    "HmacKey",
+    "Match",
+    "Policy",
+    "PolicyError",
+    "RedactorError",
+    "Redactor",
+    "Rule",
+    "RuleError",
+    "Ruleset",
+    "SourceError",
+    "Summary",
+    "load_ruleset",
+]
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "HmacKey": "replace",
+    "Match": "model",
+    "Policy": "replace",
+    "PolicyError": "errors",
+    "RedactorError": "errors",
+    "Redactor": "redactor",
+    "Rule": "model",
+    "RuleError": "errors",
+    "Ruleset": "model",
+    "SourceError": "errors",
+    "Summary": "model",
+    "load_ruleset": "rulefiles",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first used, so that ``import redactor`` costs little."""
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module 'redactor' has no attribute '{name}'")
+    from importlib import import_module
+
+    return getattr(import_module(f"redactor.{home}"), name)

@@ -1,0 +1,227 @@
+"""From a ruleset to what an engine can run: triggers, name tables and shape checks.
+
+A trigger is a bounded pattern that ends a known number of bytes into the value, so the
+place where an engine reports it gives the value's start. Names are not compiled one by
+one: all names of one minimum length share a trigger with the separators of every syntax,
+and the words of the whole name, read backwards, decide which rule it is.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from enum import IntEnum
+from hashlib import blake2b
+from typing import Final
+
+from redactor.model import Rule, Ruleset, Shape
+from redactor.rulefiles import fixed_width
+from redactor.syntax import ASSIGNMENT, MARKED_PAIRINGS, PAIRINGS, PATH_SEGMENT, VALUE, VALUE_FIRST, WORD_GAP, split_words
+from redactor.validators import VALIDATORS
+
+__all__ = ["CompiledRuleset", "CompiledShape", "Kind", "Names", "Trigger", "compile_ruleset"]
+
+HARMLESS: Final = -1
+"""The rule index of a name that is known to be no secret."""
+
+_MOST_BODY: Final = 16
+"""The most bytes of a value that a trigger looks at."""
+
+_DEPTHS: Final = (3, 4, 6, 8)
+"""How far into a named value a trigger may reach; a longer reach means fewer candidates."""
+
+_SHORTEST_GLUED: Final = 7
+"""Names of at least this many letters are recognised inside a longer word, ``mysessionid``."""
+
+
+class Kind(IntEnum):
+    """What has to be done where a trigger fired; the order is that of precedence."""
+
+    SHAPE = 0
+    NAMED = 1
+    PATH = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Trigger:
+    """A bounded pattern whose match ends ``depth`` bytes into the candidate value."""
+
+    pattern: bytes
+    depth: int
+    kind: Kind
+    shape: int = -1
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledShape:
+    """A shape ready for confirmation at a known start."""
+
+    rule: int
+    body: re.Pattern[bytes]
+    prefix_width: int
+    min_length: int
+    max_length: int
+    validator: Callable[[bytes], bool]
+    validator_name: str
+    bounded_left: bool
+    before: bytes
+
+
+class Names:
+    """The names of all rules, looked up by the words of a key."""
+
+    def __init__(self, rules: Iterable[tuple[int, Rule]], places: tuple[str, ...]) -> None:
+        self._table: dict[tuple[str, ...], int] = {}
+        self._patterns: list[tuple[re.Pattern[str], int]] = []
+        for index, rule in rules:
+            named = rule.named
+            if named is None or named.where not in places:
+                continue
+            for name in named.names:
+                self._table.setdefault(name, index)
+            for name in named.harmless:
+                self._table.setdefault(name, HARMLESS)
+            for pattern in named.patterns:
+                self._patterns.append((re.compile(pattern), index))
+        self._longest = max(map(len, self._table), default=0)
+        self._glued = {
+            "".join(name): index for name, index in self._table.items() if len("".join(name)) >= _SHORTEST_GLUED
+        }
+        self._glued_lengths = sorted({len(name) for name in self._glued}, reverse=True)
+        # Last words of longer names: only for them can words of prose before a key matter.
+        self._need_more = {name[-1] for name in self._table if len(name) > 1}
+
+    def rule_of(self, key: str, before: tuple[str, ...] = ()) -> int | None:
+        """Return the index of the rule whose name ends ``key``: the longest name wins.
+
+        ``before`` are words of prose in front of the key. ``HARMLESS`` means that the
+        longest name is known to be no secret, ``None`` that no name fits.
+        """
+        for pattern, index in self._patterns:
+            if pattern.fullmatch(key):
+                return index
+        words = before + split_words(key)
+        for length in range(min(self._longest, len(words)), 0, -1):
+            found = self._table.get(words[-length:])
+            if found is not None:
+                return found
+        if words:
+            joined = "".join(words)
+            for length in self._glued_lengths:
+                found = self._glued.get(joined[-length:]) if length <= len(joined) else None
+                if found is not None and (length >= 9 or len(words[-1]) >= length):
+                    return found
+        return None
+
+    def prose_matters(self, key: str) -> bool:
+        """Tell whether words in front of ``key`` can change what it is."""
+        words = split_words(key)
+        return len(words) == 1 and words[0] in self._need_more
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledRuleset:
+    """Everything the scanner needs. ``triggers`` are in order of precedence."""
+
+    rules: tuple[Rule, ...]
+    triggers: tuple[Trigger, ...]
+    shapes: tuple[CompiledShape, ...]
+    names: Names
+    cookie_names: Names
+    path_names: Names
+    digest: str
+    """Hexadecimal BLAKE2b of the trigger patterns: two rulesets with it share a database."""
+
+
+def compile_ruleset(ruleset: Ruleset) -> CompiledRuleset:
+    """Cross the names of ``ruleset`` with the syntaxes and collect its triggers.
+
+    A ``Ruleset`` comes out of ``rulefiles`` checked, so compiling it cannot fail.
+    """
+    rules = tuple(enumerate(ruleset.rules))
+    shapes: list[CompiledShape] = []
+    triggers: list[Trigger] = []
+    for index, rule in rules:
+        for shape in rule.shapes:
+            triggers.extend(_shape_triggers(shape, len(shapes)))
+            shapes.extend(_compile_shape(shape, prefix, index) for prefix in shape.prefixes)
+    triggers.extend(_named_triggers(ruleset.rules))
+    triggers.extend(_path_triggers(ruleset.rules))
+    digest = blake2b(
+        b"\0".join(b"%d:%s" % (trigger.depth, trigger.pattern) for trigger in triggers), digest_size=16
+    )
+    return CompiledRuleset(
+        rules=ruleset.rules,
+        triggers=tuple(triggers),
+        shapes=tuple(shapes),
+        names=Names(rules, ("anywhere",)),
+        cookie_names=Names(rules, ("anywhere", "cookie")),
+        path_names=Names(rules, ("path",)),
+        digest=digest.hexdigest(),
+    )
+
+
+def _shape_triggers(shape: Shape, first: int) -> Iterable[Trigger]:
+    body = min(shape.min_length, _MOST_BODY)
+    for offset, prefix in enumerate(shape.prefixes):
+        pattern = f"{shape.after}{prefix}{shape.body}{{{body}}}"
+        yield Trigger(pattern.encode("ascii"), (fixed_width(prefix) or 0) + body, Kind.SHAPE, first + offset)
+
+
+def _compile_shape(shape: Shape, prefix: str, rule: int) -> CompiledShape:
+    return CompiledShape(
+        rule=rule,
+        body=re.compile(f"{shape.body}*+".encode("ascii")),
+        prefix_width=fixed_width(prefix) or 0,
+        min_length=shape.min_length,
+        max_length=shape.max_length,
+        validator=VALIDATORS[shape.validator],
+        validator_name=shape.validator,
+        bounded_left=not shape.after and shape.validator != "jose",
+        before=shape.before.encode("ascii"),
+    )
+
+
+def _named_triggers(rules: tuple[Rule, ...]) -> Iterable[Trigger]:
+    """Yield one trigger of assignments for each depth, and one of pairs for all names."""
+    depths: dict[str, int] = {}
+    names: dict[tuple[str, ...], int] = {}
+    for rule in rules:
+        if rule.named is not None and rule.named.where == "anywhere":
+            depth = max(reach for reach in _DEPTHS if reach <= rule.named.min_length)
+            for name in rule.named.names:
+                names[name] = min(depth, names.get(name, depth))
+            depths |= dict.fromkeys((f"(?:{pattern})" for pattern in rule.named.patterns), depth)
+    for name, depth in names.items():
+        # A name that ends in another is found by the trigger of the shorter one.
+        if not any(names.get(name[start:], depth + 1) <= depth for start in range(1, len(name))):
+            depths[_ending(name)] = depth
+    for depth in _DEPTHS:
+        alternatives = "|".join(sorted(ending for ending, reach in depths.items() if reach == depth))
+        if alternatives:
+            yield _named_trigger(alternatives, ASSIGNMENT, depth)
+    if depths:
+        alternatives = "|".join(sorted(depths))
+        yield from (_named_trigger(alternatives, pairing, min(_DEPTHS)) for pairing in PAIRINGS)
+        yield from (_named_trigger("[a-z0-9_]", pairing, min(_DEPTHS)) for pairing in MARKED_PAIRINGS)
+
+
+def _named_trigger(alternatives: str, separator: str, depth: int) -> Trigger:
+    pattern = rf"(?i:{alternatives})(?:\.?[0-9])?{separator}{VALUE_FIRST}{VALUE}{{{depth - 1}}}"
+    return Trigger(pattern.encode("ascii"), depth, Kind.NAMED)
+
+
+def _path_triggers(rules: tuple[Rule, ...]) -> Iterable[Trigger]:
+    for rule in rules:
+        if rule.named is None or rule.named.where != "path":
+            continue
+        depth = min(rule.named.min_length, _MOST_BODY)
+        words = "|".join(sorted(_ending(name) for name in rule.named.names))
+        for between in ("", r"/[A-Za-z0-9_\-=]{1,40}"):
+            pattern = f"(?i:{words}){between}/{PATH_SEGMENT}{{{depth}}}"
+            yield Trigger(pattern.encode("ascii"), depth, Kind.PATH)
+
+
+def _ending(words: tuple[str, ...]) -> str:
+    return WORD_GAP.join(re.escape(word) for word in words)

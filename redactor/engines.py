@@ -1,0 +1,173 @@
+"""The two engines that find where triggers fire: Hyperscan, and ``regex`` everywhere else.
+
+Both answer with the same set of ``(value start, trigger number)`` pairs, in order.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from functools import lru_cache
+from hashlib import blake2b
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+import regex
+
+from redactor import cache
+from redactor.errors import PolicyError
+
+if TYPE_CHECKING:
+    from redactor.compiler import CompiledRuleset
+
+__all__ = ["ENGINES", "Engine", "HyperscanEngine", "PortableEngine", "choose_engine"]
+
+ENGINES: Final = ("auto", "hyperscan", "portable")
+"""What ``REDACTOR_ENGINE`` may be."""
+
+Hit = tuple[int, int]
+
+
+class Engine(Protocol):
+    """Finds triggers; safe to use from any number of threads."""
+
+    name: str
+
+    def hits(self, data: bytes) -> list[Hit]:
+        """Return the sorted pairs of value start (byte offset) and trigger number."""
+
+
+class HyperscanEngine:
+    """Triggers in one Hyperscan database, kept compiled in the on-disk cache.
+
+    Each scan borrows a scratch of its thread, so that a scan begun while another is
+    under way in the same thread (a finaliser that logs) gets one of its own.
+    """
+
+    name = "hyperscan"
+
+    def __init__(self, compiled: CompiledRuleset) -> None:
+        import hyperscan
+
+        self._hyperscan: Any = hyperscan
+        self._database: Any = self._load(compiled)
+        self._local = threading.local()
+        depths = tuple(trigger.depth for trigger in compiled.triggers)
+
+        def on_hit(number: int, _start: int, end: int, _flags: int, push: Callable[[Hit], None]) -> None:
+            push((end - depths[number], number))
+
+        self._on_hit = on_hit
+
+    def hits(self, data: bytes) -> list[Hit]:
+        try:
+            scratch = self._local.free.pop()
+        except (AttributeError, IndexError):
+            self._local.free = getattr(self._local, "free", [])
+            scratch = self._hyperscan.Scratch(self._database)
+        found: list[Hit] = []
+        try:
+            self._database.scan(data, self._on_hit, 0, found.append, scratch)
+        finally:
+            self._local.free.append(scratch)
+        if len(found) > 1:
+            found = sorted(set(found))
+        return found
+
+    def _load(self, compiled: CompiledRuleset) -> Any:
+        hs = self._hyperscan
+        name = f"hs-{compiled.digest}-{hs.__version__}-{_cpu()}"
+        stored = cache.load(name)
+        if stored is not None:
+            try:
+                return hs.loadb(stored, hs.HS_MODE_BLOCK)
+            except hs.HyperscanError:
+                pass  # compiled on another machine: rebuilt below
+        database = hs.Database(mode=hs.HS_MODE_BLOCK)
+        database.compile(
+            expressions=[trigger.pattern for trigger in compiled.triggers],
+            ids=list(range(len(compiled.triggers))),
+            flags=[hs.HS_FLAG_DOTALL] * len(compiled.triggers),
+        )
+        cache.store(name, hs.dumpb(database))
+        return database
+
+
+class PortableEngine:
+    """The same triggers on ``regex``: slower, and there on every platform."""
+
+    name = "portable"
+
+    def __init__(self, compiled: CompiledRuleset) -> None:
+        self._patterns = [
+            (number, trigger.depth, regex.compile(trigger.pattern, regex.DOTALL))
+            for number, trigger in enumerate(compiled.triggers)
+        ]
+
+    def hits(self, data: bytes) -> list[Hit]:
+        found = {
+            (match.end() - depth, number)
+            for number, depth, pattern in self._patterns
+            for match in pattern.finditer(data, overlapped=True)
+        }
+        return sorted(found)
+
+
+def choose_engine(compiled: CompiledRuleset, name: str | None = None) -> Engine:
+    """Make the engine called ``name``, by default the one ``REDACTOR_ENGINE`` names.
+
+    ``auto`` is Hyperscan where it works and the portable engine elsewhere. Raises
+    ``PolicyError`` for an unknown name, or when Hyperscan is demanded and cannot run.
+    """
+    chosen = name or os.environ.get("REDACTOR_ENGINE") or "auto"
+    if chosen not in ENGINES:
+        raise PolicyError(f"REDACTOR_ENGINE is '{chosen[:40]}'; expected one of {', '.join(ENGINES)}")
+    if chosen == "portable":
+        return PortableEngine(compiled)
+    try:
+        if chosen == "auto" and not _hyperscan_survives():
+            return PortableEngine(compiled)
+        return HyperscanEngine(compiled)
+    except Exception as error:
+        if chosen == "auto":
+            return PortableEngine(compiled)
+        raise PolicyError(f"REDACTOR_ENGINE is 'hyperscan', which cannot run here: {type(error).__name__}") from None
+
+
+def _hyperscan_survives() -> bool:
+    """Try Hyperscan once in a process of its own: on some processors it dies by a signal.
+
+    The answer is kept in the cache, per version and processor.
+    """
+    spec = find_spec("hyperscan")
+    if spec is None or spec.origin is None:
+        return False
+    name = f"probe-{os.stat(spec.origin).st_mtime_ns:x}-{_cpu()}"
+    known = cache.load(name)
+    if known is None:
+        code = (
+            "import hyperscan as h; d = h.Database(mode=h.HS_MODE_BLOCK); "
+            "d.compile(expressions=[b'a[bc]{3}'], ids=[0], flags=[0]); d.scan(b'abcb', lambda *a: None)"
+        )
+        try:
+            done = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=30, check=False)
+            known = b"yes" if done.returncode == 0 else b"no"
+        except (OSError, subprocess.SubprocessError):
+            known = b"yes"  # no second process to be had; the import is tried in this one
+        cache.store(name, known)
+    return known == b"yes"
+
+
+@lru_cache(maxsize=1)
+def _cpu() -> str:
+    """Name the processor as far as code compiled for it is concerned."""
+    try:
+        with open("/proc/cpuinfo", encoding="ascii", errors="replace") as file:
+            flags = next((line for line in file if line.startswith(("flags", "Features"))), "")
+    except OSError:
+        flags = platform.processor()
+    return f"{platform.machine()}-{blake2b(flags.encode(), digest_size=6).hexdigest()}"

@@ -1,0 +1,442 @@
+"""Where the secrets are: engine hits confirmed one by one into matches.
+
+Every decision reads at most ``CONTEXT`` bytes before a value and ``TOKEN_LIMIT`` bytes
+from its start on, so scanning pieces that overlap by as much gives the same matches.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Final, NamedTuple
+
+from redactor.compiler import HARMLESS, CompiledRuleset, CompiledShape, Kind
+from redactor.engines import Engine
+from redactor.model import Found
+from redactor.syntax import (
+    LEAD_LIMIT,
+    PLACEHOLDER,
+    TOKEN_LIMIT,
+    Lead,
+    find_lead,
+    find_path_lead,
+    oversized_end,
+    path_end,
+    quoted_end,
+    read_lead,
+    trim,
+    unquoted_end,
+    words_before,
+)
+from redactor.validators import CHECKED, credential_pair, harmless, machine_made
+
+__all__ = ["CONTEXT", "Decision", "Scanner"]
+
+CONTAINER_LIMIT: Final = 16384
+"""How many bytes of one Cookie header are read."""
+
+CONTEXT: Final = CONTAINER_LIMIT + LEAD_LIMIT
+"""How many bytes before a place can decide what stands there."""
+
+_CACHED_LEADS: Final = 8192
+
+class Decision(NamedTuple):
+    """One candidate and what became of it, for ``explain``.
+
+    ``rule`` is the rule's index or -1 if none was reached; ``reason`` is "" for a match.
+    """
+
+    start: int
+    end: int
+    rule: int
+    name: str
+    reason: str
+
+
+class _Plan(NamedTuple):
+    """What the name in front of a value says: the rule (or none), and how the value is written."""
+
+    rule: int | None
+    lead: Lead
+    prose_matters: bool
+
+
+_SCHEME: Final = re.compile(rb"([A-Za-z][A-Za-z0-9\-]{1,31})(?:[ \t]{1,8}|%20|\+|: ?)(?=[^\s])")
+_PLAIN_SCHEMES: Final = frozenset(
+    b"bearer basic token dpop jwt negotiate ntlm apikey api-key key session kerberos ssws mac-token "
+    b"zoho-oauthtoken googlelogin bot passport oauth2 access-token authtoken auth".split()
+)
+_PARAMETER_SCHEMES: Final = frozenset(
+    b"digest aws4-hmac-sha256 aws4-ecdsa-p256-sha256 oauth hawk signature scram-sha-1 scram-sha-256 mac "
+    b"vapid sharedkey sharedaccesssignature mutual hoba".split()
+)
+_PARAMETER: Final = re.compile(
+    rb"(?i)(response|signature|oauth_token|oauth_signature|mac|data|t|sig|credentials?)=\\{0,3}\"?([A-Za-z0-9._~+/%\-=]{8,1024})"
+)
+_PASSWORD: Final = re.compile(rb"[^\x00-\x20\"'&<>\\]++")
+_CODE: Final = re.compile(rb"(?:[A-Z]-)?[0-9]{3,5}[ \-]?[0-9]{1,5}(?![0-9A-Za-z])|(?=[A-Z]*[0-9])[A-Z0-9]{6,8}(?![0-9A-Za-z_\-])")
+_COOKIE_NAME: Final = re.compile(rb"[ \t]*+([!#$%&*+\-.^_`|~0-9A-Za-z:\[\]]{1,128})=(\\{0,3}\"?)")
+_COOKIE_VALUE: Final = re.compile(
+    rb"(?:[^\x00-\x20\"',;\\<>`\x7f-\xff]|\\{1,3}(?:/|[0-3][0-7]{2}|u00(?!2[27])[0-9a-fA-F]{2}))*+"
+)
+_COOKIE_NEXT: Final = re.compile(rb"\\{0,3}\"?(?:;|, ?)[ \t]*+(?=[^\s;,=]{1,128}=)|; ?(?:[A-Za-z]{4,12}(?:; ?|(?=[^=A-Za-z])|\Z)){1,3}")
+_HTTP_ONLY: Final = re.compile(rb"[^\r\n\"']{0,512}?; ?httponly(?![a-z])", re.IGNORECASE)
+_WORD_START: Final = re.compile(
+    rb"(?<![A-Za-z0-9_\-])|(?<=%[0-9A-Fa-f]{2})|(?<=\\[nrtbf])|(?<=\\u[0-9A-Fa-f]{4})|(?<=\x1b\[[0-9]m)|(?<=\x1b\[[0-9]{2}m)"
+)
+_SHORTEST_UNKNOWN_COOKIE: Final = 20
+_JUDGED: Final = 4096
+"""How many bytes of a token its validator sees."""
+
+
+class _Pass:
+    """One run over one piece of data: what was found, and how far cookies were read."""
+
+    __slots__ = ("cookies_read", "data", "found")
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+        self.found: list[Found] = []
+        self.cookies_read = 0
+
+
+class Scanner:
+    """Finds secrets in bytes; holds no text and is safe to share between threads."""
+
+    def __init__(self, compiled: CompiledRuleset, engine: Engine) -> None:
+        self.compiled = compiled
+        self.engine = engine
+        self._hits = engine.hits
+        self._plans: dict[bytes, _Plan] = {}
+        self._cookie_rules: dict[bytes, int | None] = {}
+        self._shapes = tuple(
+            compiled.shapes[trigger.shape] if trigger.kind is Kind.SHAPE else None for trigger in compiled.triggers
+        )
+        self._paths = tuple(trigger.kind is Kind.PATH for trigger in compiled.triggers)
+        self._values: dict[str, Callable[[bytes, int, int, Lead], Found | str]] = {
+            "opaque": self._opaque,
+            "random": self._random,
+            "digits": self._digits,
+            "any": self._any,
+            "credentials": self._credentials,
+        }
+
+    def scan(self, data: bytes, trace: list[Decision] | None = None) -> list[Found]:
+        """Return the secrets in ``data``, in order and without overlaps.
+
+        ``trace`` collects what became of every candidate; ``None`` costs nothing.
+        """
+        hits = self._hits(data)
+        return self._confirm(data, hits, trace) if hits else []
+
+    def scan_value(self, key: str, data: bytes) -> list[Found]:
+        """Return the secrets in ``data``, the whole value that stands beside ``key``."""
+        rule = self.rule_of_key(key)
+        matches = self.scan(data)
+        if rule is None or not data:
+            return matches
+        here = _Pass(data + b"\0")
+        start = len(data) - len(data.lstrip())
+        if self._value(here, start, rule, Lead(key, b"=", b"\0", 0)):
+            return matches
+        return _longest(matches + here.found)
+
+    def rule_of_key(self, key: str) -> int | None:
+        """Return the index of the rule that says a value beside ``key`` is secret, if any does."""
+        rule = self.compiled.names.rule_of(key)
+        return None if rule == HARMLESS else rule
+
+    def _confirm(self, data: bytes, hits: list[tuple[int, int]], trace: list[Decision] | None) -> list[Found]:
+        here = _Pass(data)
+        found = here.found
+        covered = 0
+        placeholders = [match.span() for match in PLACEHOLDER.finditer(data)] if b"[REDACTED" in data else ()
+        for start, number in hits:
+            shape = self._shapes[number]
+            # Inside a match only a shape at its very start is of use: it may say more.
+            if start < covered and (shape is None or start != found[-1][0]):
+                continue
+            if placeholders and any(low <= start < high for low, high in placeholders):
+                continue
+            before = len(found)
+            if shape is not None:
+                outcome = self._shape(here, start, shape)
+                if not outcome and before and start == found[before - 1][0]:
+                    shorter = found[-1][1] < found[before - 1][1]
+                    del found[-1 if shorter else -2]
+            elif self._paths[number]:
+                outcome = self._path(here, start)
+            else:
+                outcome = self._named(here, start)
+            if not outcome:
+                covered = found[-1][1]
+            if trace is not None:
+                trace.extend(
+                    [Decision(*match, "", "") for match in found[before:]] if not outcome else [outcome]
+                )
+        return found
+
+    # --- shapes -----------------------------------------------------------------------
+
+    def _shape(self, here: _Pass, start: int, shape: CompiledShape) -> Decision | None:
+        """Judge the token of ``shape`` at ``start``; append it to the pass if it is one."""
+        data = here.data
+        body = start + shape.prefix_width
+        reason = ""
+        if shape.bounded_left and not _WORD_START.match(data, start):
+            reason = "in the middle of a word"
+        else:
+            limit = start + min(TOKEN_LIMIT, shape.max_length + shape.prefix_width + 1)
+            end = _run_end(shape, data, body, min(limit, start + _JUDGED))
+            if end - body < shape.min_length:
+                reason = "too short"
+            elif not shape.validator(data[start:end]):
+                reason = "not valid"
+            else:
+                # Only what passed is walked to its end, so that refusals stay cheap.
+                end = _run_end(shape, data, body, limit) if end == start + _JUDGED else end
+                if end - body > shape.max_length:
+                    reason = "too long"
+                elif shape.before and not data.startswith(shape.before, end):
+                    reason = f"not followed by {shape.before.decode('ascii')}"
+                elif end - start >= TOKEN_LIMIT:
+                    end = oversized_end(data, start)
+        if reason:
+            return Decision(start, start, shape.rule, "", reason)
+        here.found.append((start, end, shape.rule))
+        return None
+
+    # --- names ------------------------------------------------------------------------
+
+    def _plan(self, data: bytes, start: int, end: int, value_start: int) -> _Plan:
+        written = data[start:value_start]
+        plan = self._plans.get(written)
+        if plan is None:
+            lead = read_lead(data[start:end], data[end:value_start])
+            names = self.compiled.names
+            plan = _Plan(names.rule_of(lead.key), lead, names.prose_matters(lead.key))
+            if len(self._plans) >= _CACHED_LEADS:
+                self._plans.clear()
+            self._plans[written] = plan
+        return plan
+
+    def _named(self, here: _Pass, start: int) -> Decision | None:
+        """Judge a value by the name in front of it; append what is secret to the pass."""
+        data = here.data
+        span = find_lead(data, start)
+        if span is None:
+            return Decision(start, start, -1, "", "no syntax between name and value")
+        plan = self._plan(data, span[0], span[1], start)
+        rule = plan.rule
+        if plan.prose_matters and data[span[0] - 1 : span[0]] in (b" ", b'"', b"'"):
+            rule = self.compiled.names.rule_of(plan.lead.key, words_before(data, span[0]))
+        if rule is None or rule == HARMLESS:
+            reason = "not a secret's name" if rule is None else "a name known to be harmless"
+            return Decision(start, start, -1, plan.lead.key, reason)
+        outcome = self._value(here, start, rule, plan.lead)
+        return Decision(start, start, rule, plan.lead.key, outcome) if outcome else None
+
+    def _value(self, here: _Pass, start: int, rule: int, lead: Lead) -> str:
+        """Append the secrets of the value at ``start`` to the pass; return why there is none."""
+        named = self.compiled.rules[rule].named
+        if named is None:
+            return "not a named rule"
+        if named.value == "cookies":
+            if start < here.cookies_read:
+                return "judged as part of a longer header"
+            before = len(here.found)
+            here.cookies_read = self._cookies(here, start, rule)
+            return "" if len(here.found) > before else "no secret cookie"
+        outcome = self._values[named.value](here.data, start, rule, lead)
+        if isinstance(outcome, str):
+            return outcome
+        here.found.append(outcome)
+        return ""
+
+    def _end(self, data: bytes, start: int, lead: Lead, limit: int = CHECKED) -> int:
+        """Return the end of the value at ``start``, but at most ``limit`` bytes on."""
+        if lead.quote:
+            return trim(data, start, quoted_end(data, start, start + limit, lead.quote))
+        return trim(data, start, unquoted_end(data, start, start + limit, lead.level))
+
+    def _bounds(self, data: bytes, start: int, lead: Lead) -> tuple[int, int]:
+        """Return the checked range of a value, without an authentication scheme in front of it."""
+        end = self._end(data, start, lead)
+        if end - start < 32 and data[end : end + 1] in (b" ", b"+", b"%"):
+            scheme = _SCHEME.match(data, start)
+            if scheme is not None and scheme.group(1).lower() in _PLAIN_SCHEMES:
+                start = scheme.end()
+                end = self._end(data, start, lead)
+        return start, end
+
+    def _whole(self, data: bytes, start: int, end: int, lead: Lead) -> int:
+        """Return the end of an accepted value whose first ``CHECKED`` bytes ended at ``end``."""
+        if end - start < CHECKED - 16:
+            return end
+        end = self._end(data, start, lead, TOKEN_LIMIT)
+        return oversized_end(data, start) if end - start >= TOKEN_LIMIT - 16 else end
+
+    def _opaque(self, data: bytes, start: int, rule: int, lead: Lead) -> Found | str:
+        start, end = self._bounds(data, start, lead)
+        if end - start < self._min_length(rule):
+            return "too short"
+        reason = harmless(data[start:end])
+        if reason is not None:
+            return f"looks like {reason}"
+        if not lead.quote and data[end : end + 1] == b"(":
+            return "looks like code"
+        return start, self._whole(data, start, end, lead), rule
+
+    def _random(self, data: bytes, start: int, rule: int, lead: Lead) -> Found | str:
+        start, end = self._bounds(data, start, lead)
+        if end - start < self._min_length(rule):
+            return "too short"
+        if not machine_made(data[start:end]):
+            return "does not look random"
+        return start, self._whole(data, start, end, lead), rule
+
+    def _digits(self, data: bytes, start: int, rule: int, lead: Lead) -> Found | str:
+        code = _CODE.match(data, start)
+        if code is None:
+            return "not a one-time code"
+        if code.end() - start < self._min_length(rule):
+            return "too short"
+        return start, code.end(), rule
+
+    def _any(self, data: bytes, start: int, rule: int, lead: Lead) -> Found | str:
+        end = self._closing_quote(data, start, lead.quote) if lead.quote else start
+        if end == start:
+            run = _PASSWORD.match(data, start, start + 1024)
+            end = trim(data, start, run.end()) if run else start
+            if lead.level:
+                end = min(end, unquoted_end(data, start, start + 1024, lead.level))
+        if end - start < self._min_length(rule):
+            return "too short"
+        reason = harmless(data[start:end])
+        prose = not lead.quote and b":" in lead.separator
+        if reason in ("mask", "template", "repeats") or (reason == "words" and prose):
+            return f"looks like {reason}"
+        return start, end, rule
+
+    @staticmethod
+    def _closing_quote(data: bytes, start: int, quote: bytes) -> int:
+        """Return where ``quote`` closes on the same line within 1,024 bytes, else ``start``."""
+        close = data.find(quote, start, start + 1024)
+        return start if close < 0 or data.find(b"\n", start, close) >= 0 else close
+
+    def _credentials(self, data: bytes, start: int, rule: int, lead: Lead) -> Found | str:
+        """RFC 9110 section 11.4: a scheme, then a token68 or parameters."""
+        scheme = _SCHEME.match(data, start)
+        if scheme is not None:
+            name = scheme.group(1).lower()
+            if name in _PARAMETER_SCHEMES:
+                line = data.find(b"\n", start, start + 4096)
+                parameter = _PARAMETER.search(data, scheme.end(), line if line >= 0 else start + 4096)
+                return (*parameter.span(2), rule) if parameter else "no credential among the parameters"
+            first = scheme.end()
+            end = self._end(data, first, lead)
+            if name in _PLAIN_SCHEMES or machine_made(data[first:end]):
+                return self._credential(data, first, end, rule, lead, 4, name == b"basic")
+        end = self._end(data, start, lead)
+        return self._credential(data, start, end, rule, lead, self._min_length(rule), False)
+
+    def _credential(
+        self, data: bytes, start: int, end: int, rule: int, lead: Lead, shortest: int, basic: bool
+    ) -> Found | str:
+        value = data[start:end]
+        if len(value) < shortest:
+            return "too short"
+        reason = None if basic and credential_pair(value) else harmless(value)
+        return f"looks like {reason}" if reason else (start, self._whole(data, start, end, lead), rule)
+
+    def _cookies(self, here: _Pass, position: int, rule: int) -> int:
+        """RFC 6265 sections 4.1.1 and 4.2.1: judge each cookie of a header by its name.
+
+        Returns how far the header was read.
+        """
+        data = here.data
+        limit = position + CONTAINER_LIMIT
+        while position < limit:
+            name = _COOKIE_NAME.match(data, position, limit)
+            if name is None:
+                break
+            start = name.end()
+            end = _COOKIE_VALUE.match(data, start, start + TOKEN_LIMIT).end()  # type: ignore[union-attr]
+            if end - start >= TOKEN_LIMIT:
+                end = oversized_end(data, start)
+            cookie = self._cookie(data, name.group(1), start, end, rule)
+            if cookie is not None:
+                here.found.append((start, end, cookie))
+            step = _COOKIE_NEXT.match(data, end)
+            position = end if step is None else step.end()
+            if step is None:
+                break
+        return position
+
+    def _cookie(self, data: bytes, name: bytes, start: int, end: int, rule: int) -> int | None:
+        """Return the rule of one cookie, or ``None`` if it is no secret."""
+        try:
+            known = self._cookie_rules[name]
+        except KeyError:
+            known = self.compiled.cookie_names.rule_of(name.decode("ascii"))
+            if len(self._cookie_rules) >= _CACHED_LEADS:
+                self._cookie_rules.clear()
+            self._cookie_rules[name] = known
+        value = data[start:end]
+        if known is not None:
+            if known == HARMLESS or value.startswith(b"[REDACTED"):
+                return None
+            named = self.compiled.rules[known].named
+            short = named is not None and len(value) < named.min_length
+            return None if short or harmless(value) is not None else known
+        if len(value) >= _SHORTEST_UNKNOWN_COOKIE:
+            return rule if machine_made(value) and not value.startswith(b"[REDACTED") else None
+        if len(value) >= 8 and machine_made(value) and _HTTP_ONLY.match(data, end):
+            return rule
+        return None
+
+    # --- paths ------------------------------------------------------------------------
+
+    def _path(self, here: _Pass, start: int) -> Decision | None:
+        data = here.data
+        name = find_path_lead(data, start)
+        rule = None if name is None else self.compiled.path_names.rule_of(name)
+        if name is None or rule is None or rule == HARMLESS:
+            return Decision(start, start, -1, name or "", "not the path of a link with a secret")
+        end = trim(data, start, path_end(data, start, start + CHECKED))
+        if end - start < self._min_length(rule):
+            return Decision(start, end, rule, name, "too short")
+        if not machine_made(data[start:end]):
+            return Decision(start, end, rule, name, "does not look random")
+        if end - start >= CHECKED - 16:
+            end = trim(data, start, path_end(data, start, start + TOKEN_LIMIT))
+        here.found.append((start, end, rule))
+        return None
+
+    def _min_length(self, rule: int) -> int:
+        named = self.compiled.rules[rule].named
+        return named.min_length if named is not None else 0
+
+
+def _run_end(shape: CompiledShape, data: bytes, body: int, limit: int) -> int:
+    """Return the end of a shape's body without a sentence's punctuation behind it.
+
+    The dot that ends an unsigned JWS (RFC 7515 appendix A.5) is part of the token.
+    """
+    end = shape.body.match(data, body, limit).end()  # type: ignore[union-attr]
+    trimmed = trim(data, body, end)
+    if end > trimmed and shape.validator_name == "jose" and data[trimmed] == 46:
+        return trimmed + (data.count(b".", body, trimmed) == 1)
+    return trimmed
+
+
+def _longest(matches: list[Found]) -> list[Found]:
+    """Return ``matches`` in order; of two that overlap, the longer, or else the first given."""
+    kept: list[Found] = []
+    for match in sorted(matches, key=lambda match: (match[0], match[0] - match[1])):
+        if kept and match[0] < kept[-1][1]:
+            if match[1] - match[0] > kept[-1][1] - kept[-1][0]:
+                kept[-1] = match
+        else:
+            kept.append(match)
+    return kept

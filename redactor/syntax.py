@@ -1,0 +1,242 @@
+"""The syntaxes in which a name and its value are written.
+
+Two views of one grammar: bounded regular expressions that Hyperscan and ``regex`` both
+take (the trigger's separator), and the anchored expressions that read a name backwards
+and a value forwards from the place where a trigger fired. Everything is bytes and ASCII.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final, NamedTuple
+
+import regex
+
+__all__ = [
+    "ASSIGNMENT",
+    "LEAD_LIMIT",
+    "MARKED_PAIRINGS",
+    "PAIRINGS",
+    "PATH_SEGMENT",
+    "PLACEHOLDER",
+    "TOKEN_LIMIT",
+    "VALUE",
+    "VALUE_FIRST",
+    "WORD_GAP",
+    "Lead",
+    "find_lead",
+    "find_path_lead",
+    "oversized_end",
+    "path_end",
+    "quoted_end",
+    "read_lead",
+    "split_words",
+    "trim",
+    "unquoted_end",
+    "words_before",
+]
+
+TOKEN_LIMIT: Final = 65536
+"""The longest token, in bytes, whose end is looked for by its own grammar."""
+
+LEAD_LIMIT: Final = 512
+"""How many bytes before a value may decide what the value is."""
+
+PLACEHOLDER: Final = re.compile(rb"\[REDACTED(?::[A-Za-z0-9_.:/\- =]{1,490})?\]")
+"""A replacement of ours, recognised so that redacting twice changes nothing."""
+
+# --- the trigger's side: bounded, for Hyperscan and for regex -------------------------
+
+_COLOUR = r"(?:\x1b\[[0-9;]{0,16}m){0,2}"
+_SPACE = r"[ \t]{0,24}"
+_QUOTE = (
+    r"(?:\\{0,7}[\"'`]"
+    r"|&quot;|&#(?:34|39|x22|x27);|&apos;"
+    r"|%(?:25){0,2}2[27]"
+    r"|\\{1,7}(?:u00|x)2[27])"
+)
+_EQUALS = r"(?:=>|:=|={1,3}|:|%(?:25){0,2}3[aAdD]|\\{1,7}u003[adAD]|&#(?:61|x3[dD]);)"
+_OPENING = rf"(?:[(\[{{]|array\(){{0,2}}(?:b|u|rb)?{_QUOTE}?"
+_CLOSING = rf"(?:{_QUOTE}|\]|%(?:25){{0,2}}5[dD]){{0,2}}"
+_VALUE_NAMES = r"(?:value|Value|VALUE|content|stringValue|string_value)"
+# White space, also as the escapes \n, \r and \t of a string that holds pretty JSON.
+_GAP = r"[ \t\r\n\\nrt]{0,40}"
+
+ASSIGNMENT: Final = (
+    # key=value, key: value, "key": "value", key => value, with colours in between
+    rf"{_CLOSING}{_COLOUR}{_SPACE}{_COLOUR}{_EQUALS}{_COLOUR}{_SPACE}{_COLOUR}{_OPENING}"
+)
+"""What stands between a name and its value where the value is assigned to the name."""
+
+MARKED_PAIRINGS: Final = (
+    # {"name": "x", "value": "y"}
+    rf"{_QUOTE}{_GAP},{_GAP}{_QUOTE}{_VALUE_NAMES}{_QUOTE}{_GAP}:{_GAP}{_QUOTE}",
+    # {"key": "x", "value": {"stringValue": "y"}}
+    rf"{_QUOTE}{_GAP},{_GAP}{_QUOTE}value{_QUOTE}{_GAP}:{_GAP}\{{{_GAP}{_QUOTE}{_VALUE_NAMES}{_QUOTE}{_GAP}:{_GAP}{_QUOTE}",
+    # <input name="x" type="hidden" value="y">
+    rf"{_QUOTE} {{1,4}}(?:(?:type|id|class)={_QUOTE}[A-Za-z0-9_\- ]{{1,40}}{_QUOTE} {{1,4}}){{0,2}}"
+    rf"{_VALUE_NAMES}={_QUOTE}",
+    # Content-Disposition: form-data; name="x" CRLF CRLF y
+    r"\\{0,3}\"(?:\r?\n|\\{1,3}r\\{1,3}n|\\{1,3}n){2}",
+)
+"""What stands between the two members of a pair, telling enough to trigger by itself."""
+
+PAIRINGS: Final = (
+    # ("name", "value") and [b'name', b'value']
+    rf"{_QUOTE}, ?\[?[bu]?{_QUOTE}",
+    # <token>value</token>
+    r">",
+    # SQL: session_key IN ('y' and session_key LIKE 'y'
+    r"[\"`\]]{0,2} (?i:in ?\(|like )[\"']",
+)
+"""What stands between a name and its value in other pairs."""
+
+VALUE_FIRST: Final = r"[A-Za-z0-9._~+/\-%$!|@]"
+VALUE: Final = r"[A-Za-z0-9._~+/\-%$!|@=:*^]"
+WORD_GAP: Final = r"[_\-. ]?"
+PATH_SEGMENT: Final = r"[A-Za-z0-9_\-.~=:%]"
+
+# --- the confirming side: anchored at the place where a trigger fired -----------------
+
+_KEY = r"[A-Za-z0-9_.\-$]"
+_LEAD = regex.compile(rf"(?r)({_KEY}{{1,96}})({'|'.join(MARKED_PAIRINGS + PAIRINGS)}|{ASSIGNMENT})".encode())
+_PATH_LEAD = regex.compile(rb"(?r)/([A-Za-z0-9_.\-]{1,64})(?:/[A-Za-z0-9_\-=]{1,40})?/")
+_BEFORE = regex.compile(rb"(?r)(?:[A-Za-z][A-Za-z0-9_\-]{0,40}['\"]? ){1,2}")
+_OPEN_QUOTE = re.compile(rf"{_QUOTE}\Z".encode())
+_RAW_QUOTE = re.compile(rb"\\{0,7}[\"'`]\Z")
+_ENCODED_EQUALS = re.compile(rb"%((?:25){0,2})3[aAdD]")
+# What stays of an escape or a colour code when the name's characters are read backwards:
+# %26token, \ntoken, \u0026token, ESC[36mtoken.
+_DEBRIS = {
+    ord("%"): re.compile(rb"(?:25){0,2}[0-9A-Fa-f]{2}"),
+    ord("\\"): re.compile(rb"u[0-9A-Fa-f]{4}|x[0-9A-Fa-f]{2}|[nrtbf]"),
+    ord("["): re.compile(rb"[0-9;]{0,16}m"),
+}
+_CAMEL = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|[0-9]+")
+
+_UNQUOTED = re.compile(
+    rb"(?:[A-Za-z0-9._~+/\-%$!|@=:*^]"
+    rb"|\\{1,7}(?:/|u00(?:2[bBdDeEfF]|3[dD]|5[fF]|7[eE])))*+"
+)
+_QUOTED = re.compile(
+    rb"(?:[^\x00-\x20\"'`<>\\\x7f-\xff]"
+    rb"|\\{1,7}(?:/|u00(?!2[27])[0-9a-fA-F]{2}|x(?!2[27])[0-9a-fA-F]{2}|[0-3][0-7]{2}))*+"
+)
+_PATH_VALUE = re.compile(rf"{PATH_SEGMENT}*+".encode())
+_OVERSIZED = re.compile(rb"[^\x00-\x20\"'`<>\x7f-\xff]*+")
+_CUT_ONCE = re.compile(rb"%(?:26|23|3[bBfF]|20|2[27]|2[cC]|0[aAdD]|[57][dD])")
+_CUT_TWICE = re.compile(rb"%(?:25){0,2}(?:26|23|3[bBfF]|20|2[27]|2[cC]|0[aAdD]|[57][dD])")
+
+
+class Lead(NamedTuple):
+    """What precedes a value: its name and the syntax around it.
+
+    ``key`` is the name as written, ``separator`` the bytes up to the value, ``quote``
+    the opening quote as written (b"" for none) and ``level`` how many times the
+    separator is percent-encoded.
+    """
+
+    key: str
+    separator: bytes
+    quote: bytes
+    level: int
+
+
+def find_lead(data: bytes, value_start: int) -> tuple[int, int] | None:
+    """Find the name and separator that end at ``value_start``.
+
+    Returns where the name starts and where it ends, or ``None`` where no syntax fits.
+    Remains of an escape or a colour code in front of the name are left out of it.
+    """
+    found = _LEAD.match(data, value_start - LEAD_LIMIT if value_start > LEAD_LIMIT else 0, value_start)
+    if found is None:
+        return None
+    start, end = found.span(1)
+    if start:
+        debris = _DEBRIS.get(data[start - 1])
+        if debris is not None:
+            rest = debris.match(data, start, end)
+            if rest is not None and (data[start - 1] != 91 or data[start - 2 : start - 1] == b"\x1b"):
+                start = rest.end()
+        if data[end : end + 1] == b">" and end + 1 == value_start and data[start - 1] not in b"<:":
+            return None
+    return (start, end) if start < end else None
+
+
+def read_lead(key: bytes, separator: bytes) -> Lead:
+    """Read the opening quote and the level of percent-encoding off a separator."""
+    quote = _OPEN_QUOTE.search(separator)
+    encoded = _ENCODED_EQUALS.search(separator)
+    opening = b"" if quote is None else quote.group()
+    if len(separator) == len(opening):
+        # A lone quote closes the name; nothing opens the value.
+        opening = b""
+    level = 0 if encoded is None else 1 + len(encoded.group(1)) // 2
+    return Lead(key.decode("ascii"), separator, opening, level)
+
+
+def words_before(data: bytes, name_start: int) -> tuple[str, ...]:
+    """Return up to two words of prose in front of a name, nearest last."""
+    found = _BEFORE.match(data, max(0, name_start - 96), name_start)
+    return () if found is None else split_words(found.group().decode("ascii"))
+
+
+def find_path_lead(data: bytes, value_start: int) -> str | None:
+    """Return the path segment that names what the segment at ``value_start`` is."""
+    found = _PATH_LEAD.match(data, max(0, value_start - 120), value_start)
+    return None if found is None else found.group(1).decode("ascii")
+
+
+def split_words(name: str) -> tuple[str, ...]:
+    """Split a name into lower-case words at case changes, digits and separators.
+
+    ``accessToken``, ``access_token``, ``Access-Token`` and ``access.token`` are all
+    ``("access", "token")``. A number at the end (``session.0``) is left out.
+    """
+    words = [word.lower() for word in _CAMEL.findall(name)]
+    while len(words) > 1 and words[-1].isdigit():
+        words.pop()
+    return tuple(words)
+
+
+def unquoted_end(data: bytes, start: int, limit: int, level: int) -> int:
+    """Return the end of an unquoted value, cut where its enclosing encoding ends it."""
+    end = _UNQUOTED.match(data, start, limit).end()  # type: ignore[union-attr]
+    if level:
+        cut = (_CUT_ONCE if level == 1 else _CUT_TWICE).search(data, start, end)
+        if cut is not None:
+            return cut.start()
+    return end
+
+
+def quoted_end(data: bytes, start: int, limit: int, quote: bytes) -> int:
+    """Return the end of a value opened by ``quote``: its close, or white space."""
+    end = _QUOTED.match(data, start, limit).end()  # type: ignore[union-attr]
+    if not _RAW_QUOTE.match(quote):
+        closed = data.find(quote, start, end)
+        if closed >= 0:
+            return closed
+    return end
+
+
+def path_end(data: bytes, start: int, limit: int) -> int:
+    """Return the end of the path segment that starts at ``start``."""
+    return _PATH_VALUE.match(data, start, limit).end()  # type: ignore[union-attr]
+
+
+def oversized_end(data: bytes, start: int) -> int:
+    """Return the end of the unbroken run at ``start``, for tokens over ``TOKEN_LIMIT``.
+
+    Backslashes before the run's end belong to the escaped quote that ends it.
+    """
+    end = _OVERSIZED.match(data, start).end()  # type: ignore[union-attr]
+    while end > start and data[end - 1] == 92:
+        end -= 1
+    return end
+
+
+def trim(data: bytes, start: int, end: int) -> int:
+    """Return ``end`` without the punctuation of a sentence around the token."""
+    while end > start and data[end - 1] in b".,:;!?*^|":
+        end -= 1
+    return end

@@ -1,0 +1,221 @@
+"""Offline checks that decide whether a candidate is a secret or only looks like one.
+
+Every check reads a bounded prefix of its value, returns and never raises. ``harmless``
+answers with the reason why a value beside a secret's name is no secret; the validators
+in ``VALIDATORS`` confirm a token by its own structure.
+"""
+
+from __future__ import annotations
+
+import binascii
+import json
+import re
+from collections.abc import Callable
+from typing import Final
+
+__all__ = ["CHECKED", "VALIDATORS", "credential_pair", "harmless", "machine_made", "word_like"]
+
+CHECKED: Final = 256
+"""How many bytes of a value the look-alike checks read."""
+
+_WORDS: Final = 96
+"""How many bytes of a value are read as words."""
+
+# Letter pairs that each make up more than 0.02 % of the pairs in an English word list
+# joined with the identifiers of the standard library: nine words in ten hold no other
+# pair, two random letters form one with probability 0.53.
+_PAIRS: Final = frozenset(
+    first + second
+    for first, seconds in (
+        group.split(":")
+        for group in (
+            "a:abcdefghiklmnprstuvwxyz b:abeilorsuy c:acehiklorstuy d:abdegilmnorstuwy "
+            "e:abcdefghiklmnopqrstuvwxyz f:aefilorstuy g:aeghilmnorsuy h:aeilmnorstuy "
+            "i:abcdefgklmnoprstuvxz j:aeiou k:aeilnosy l:abcdefgiklmnopstuvy m:abeilmnopsuy "
+            "n:abcdefghiklmnoprstuvy o:abcdefghiklmnoprstuvwxy p:aehiloprstuy q:u "
+            "r:abcdefghiklmnoprstuvwy s:abcefhiklmnopqstuwy t:abcefhilmnoprstuwyz "
+            "u:abcdefgilmnoprst v:aeio w:aehilnors x:aceipt y:aceilmnoprst z:aeioz"
+        ).split()
+    )
+    for second in seconds
+)
+
+_CHUNK: Final = re.compile(r"[A-Za-z0-9]+")
+_CHUNK_OF_WORDS: Final = re.compile(r"(?:[0-9]{0,6}[A-Za-z]+|[A-Za-z]+[0-9]{1,6}|[A-Z][a-z]+[0-9][A-Z][a-z]+)")
+_WORD: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
+
+
+def word_like(value: str) -> bool:
+    """Tell whether ``value`` is made of pronounceable words, as names, prose and paths are.
+
+    At least 60 % of its letters and digits must belong to words of three letters or
+    more whose letter pairs are common ones.
+    """
+    total = wordy = pairs = common = 0
+    for chunk in _CHUNK.findall(value):
+        total += len(chunk)
+        if not _CHUNK_OF_WORDS.fullmatch(chunk):
+            continue
+        words = _WORD.findall(chunk)
+        # Random letters change case every second letter; names change it at word starts.
+        if len(words) > 1 and len(chunk) < 3 * len(words):
+            continue
+        for word in words:
+            if len(word) < 3:
+                continue
+            lower = word.lower()
+            wordy += len(word)
+            pairs += len(word) - 1
+            common += sum(lower[i : i + 2] in _PAIRS for i in range(len(lower) - 1))
+    return total > 0 and wordy * 10 >= total * 6 and common * 100 >= pairs * 85
+
+
+# Letters and digits that keep alternating from the first byte on: no name is written so.
+_ALTERNATING: Final = re.compile(
+    rb"(?!0[xX])(?=[A-Za-z0-9_\-]{14})"
+    rb"[A-Za-z]{0,16}+[0-9]{1,16}+[A-Za-z]{1,16}+[0-9]{1,16}+[A-Za-z]"
+)
+_MASK: Final = re.compile(
+    rb"(?i)(?:[*x.#_\-+=]{3,}|.{0,8}[*]{3,}.{0,8}|.{0,6}x{8,}.{0,6}"
+    rb"|[\[<{(%$#@]*_*(?:redacted|filtered|hidden|masked|removed|scrubbed|secret|sanitized|omitted"
+    rb"|stripped|obfuscated|suppressed|private|sensitive|none|null|nil|undefined|true|false"
+    rb"|empty|missing|required|invalid|expired|changeme|placeholder|unset|unknown|example)"
+    rb"(?:[_\-: ]?(?:value|data|token|secret|by[_\-][a-z]{1,20}))?_*[\]>})%#@]*)\Z"
+)
+_TEMPLATE: Final = re.compile(
+    rb"(?:\$\{|\$\(|\{\{|\{%|<%|%\(|%\{|#\{|\$[A-Za-z_][A-Za-z0-9_]*\Z|%[sdrfiqvx]\b|%[+#]?v|:[a-z_]+\Z|\{\w*\}|@\w+@|~\w+\Z)"
+)
+_NUMBER: Final = re.compile(
+    rb"[+\-]?(?:[0-9]{1,15}|[0-9]{1,9}(?:[.,:][0-9]{1,9}){1,4}|0[xX][0-9A-Fa-f]{1,16})"
+    rb"(?:[eE][+\-]?[0-9]{1,3})?(?:%|[kKMGTP]?i?[bB]|ns|us|ms|s|m|h|d|sec|min|px|rem|em)?\Z"
+)
+_DATE: Final = re.compile(
+    rb"[0-9]{4}[\-/][0-9]{2}[\-/][0-9]{2}(?:[T ][0-9:.,]{0,15}(?:Z|[+\-][0-9:]{4,6})?)?\Z"
+)
+_URL: Final = re.compile(rb"[A-Za-z][A-Za-z0-9+.\-]{1,15}(?::|%3[Aa])(?:/|%2[Ff]|\\/){2}")
+_EMAIL: Final = re.compile(rb"[A-Za-z0-9._%+\-]{1,64}@[A-Za-z0-9\-]{1,63}(?:\.[A-Za-z0-9\-]{1,63})+\Z")
+_IPV4: Final = re.compile(rb"[0-9]{1,3}(?:\.[0-9]{1,3}){3}(?::[0-9]{1,5}|/[0-9]{1,2})?\Z")
+_HOST: Final = re.compile(rb"(?:[a-z0-9](?:[a-z0-9\-]{0,61}[a-z0-9])?\.)+(?:com|net|org|io|dev|local|internal|svc|localhost|example|test|[a-z]{2})(?::[0-9]{1,5})?\Z")
+_VERSION: Final = re.compile(rb"[vV]?[0-9]{1,4}(?:\.[0-9]{1,6}){1,4}(?:[\-+.][A-Za-z0-9.\-]{0,24})?\Z")
+_PATH: Final = re.compile(rb"(?:~|\.{1,2}|[A-Za-z]:)?[/\\](?:[^/\\]{0,80}[/\\])*[^/\\]{0,80}\Z")
+
+
+def harmless(value: bytes) -> str | None:
+    """Say why ``value``, found beside a secret's name, is no secret; ``None`` if it may be one.
+
+    The reason is one of a fixed set of words, so it can be shown.
+    """
+    value = value[:CHECKED]
+    if _ALTERNATING.match(value):
+        return None
+    if len(set(value)) < 4 and len(value) > 3:
+        return "repeats"
+    if _MASK.match(value):
+        return "mask"
+    if _TEMPLATE.match(value):
+        return "template"
+    if _NUMBER.match(value):
+        return "number"
+    if _DATE.match(value):
+        return "date"
+    if _URL.match(value):
+        return "url"
+    if _EMAIL.match(value):
+        return "email"
+    if _IPV4.match(value) or _HOST.match(value):
+        return "host"
+    if _VERSION.match(value):
+        return "version"
+    if word_like(value[:_WORDS].decode("ascii", "replace")):
+        return "path" if _PATH.match(value) else "words"
+    return None
+
+
+def machine_made(value: bytes) -> bool:
+    """Tell whether ``value`` looks random on its own: mixed letters and digits, or mixed case."""
+    value = value[:CHECKED]
+    if harmless(value) is not None:
+        return False
+    digits = sum(48 <= byte <= 57 for byte in value)
+    upper = sum(65 <= byte <= 90 for byte in value)
+    lower = sum(97 <= byte <= 122 for byte in value)
+    letters = upper + lower
+    if letters + digits < len(value) * 3 // 4 or len(set(value)) < 6:
+        return False
+    return bool(digits and letters) or (upper >= 2 and lower >= 2) or digits >= 20
+
+
+def _b64(data: bytes) -> bytes:
+    """Decode a prefix of base64 or base64url ``data``; b"" if it is neither."""
+    data = data[: len(data) - len(data) % 4] if len(data) % 4 == 1 else data
+    data = data.rstrip(b"=").translate(_URLSAFE)
+    try:
+        return binascii.a2b_base64(data + b"=" * (-len(data) % 4))
+    except binascii.Error:
+        return b""
+
+
+_URLSAFE: Final = bytes.maketrans(b"-_", b"+/")
+_JOSE_START: Final = re.compile(rb'\s*\{\s*(?:"[A-Za-z]|\Z)')
+_JOSE_NAME: Final = re.compile(rb'\A\s*\{\s*(?:"[^"\\]{0,64}"\s*:\s*(?:"[^"\\]{0,512}"|[0-9.]+|true|false|null|\[[^\[\]]{0,2048}\]|\{[^{}]{0,2048}\})\s*,\s*){0,16}"(?:alg|enc)"\s*:')
+
+
+def _jose(value: bytes) -> bool:
+    """RFC 7515 section 4 and RFC 7516 section 4: the first part decodes to an object with ``alg``.
+
+    A token cut short inside its header counts when ``alg`` or ``typ`` was reached.
+    """
+    if not _JOSE_START.match(_b64(value[:16])):
+        return False
+    decoded = _b64(value[:4096].split(b".", 1)[0])
+    if _JOSE_NAME.match(decoded):
+        return True
+    if b"." in value[:4096]:
+        return _is_object_with(decoded, ("alg", "enc"))
+    return decoded.lstrip().startswith((b'{"alg', b'{"typ":"JWT', b'{"typ":"at+jwt', b'{"kid":', b'{"x5t":'))
+
+
+def _is_object_with(data: bytes, names: tuple[str, ...]) -> bool:
+    try:
+        loaded = json.loads(data)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(loaded, dict) and any(name in loaded for name in names)
+
+
+def _laravel(value: bytes) -> bool:
+    """Laravel ``Encrypter``: base64 of ``{"iv":..,"value":..,"mac":..}``."""
+    return _b64(value[:64].replace(b"%3D", b"").replace(b"%3d", b"")).startswith(b'{"iv":"')
+
+
+def credential_pair(value: bytes) -> bool:
+    """RFC 7617 section 2: the base64 decodes to ``user-id:password`` in printable characters."""
+    decoded = _b64(value[:512].replace(b"%3D", b"=").replace(b"%3d", b"="))
+    return b":" in decoded and all(byte >= 32 and byte != 127 for byte in decoded)
+
+
+def _fernet(value: bytes) -> bool:
+    """Fernet spec: version byte 0x80, a 64-bit time in seconds, then at least 48 more bytes."""
+    decoded = _b64(value[:24])
+    if len(decoded) < 9 or decoded[0] != 0x80:
+        return False
+    return 0x40000000 <= int.from_bytes(decoded[1:9], "big") < 0x200000000
+
+
+def _signed_timestamp(value: bytes) -> bool:
+    """itsdangerous and Django signing: payload, time and signature joined by ``.`` or ``:``."""
+    parts = re.split(rb"[.:]", value[:4096].lstrip(b".:"))
+    return len(parts) >= 3 and 4 <= len(parts[-2]) <= 8 and 20 <= len(parts[-1]) <= 86
+
+
+VALIDATORS: Final[dict[str, Callable[[bytes], bool]]] = {
+    "": lambda value: True,
+    "jose": _jose,
+    "laravel": _laravel,
+    "credential-pair": credential_pair,
+    "fernet": _fernet,
+    "signed-timestamp": _signed_timestamp,
+    "machine-made": machine_made,
+    "not-harmless": lambda value: harmless(value) is None,
+}
+"""The validators a rule may name, each from the whole token to a decision."""
