@@ -17,7 +17,7 @@ from typing import Final
 
 from redactor.model import Rule, Ruleset, Shape
 from redactor.rulefiles import fixed_width
-from redactor.syntax import NAMED_SEPARATORS, PAIR_SEPARATORS, PATH_SEGMENT, VALUE, VALUE_FIRST, WORD_GAP, split_words
+from redactor.syntax import NAMED_SEPARATORS, PAIR_SEPARATORS, PATH_SEGMENT, PROSE_SEPARATOR, SLASH, VALUE, VALUE_FIRST, WORD_GAP, split_words
 from redactor.validators import VALIDATORS
 
 __all__ = ["CompiledRuleset", "CompiledShape", "Kind", "Names", "Trigger", "compile_ruleset"]
@@ -30,6 +30,9 @@ _MOST_BODY: Final = 16
 
 _DEPTHS: Final = (3, 4, 6, 8)
 """How far into a named value a trigger may reach; a longer reach means fewer candidates."""
+
+_PROSE_WORDS: Final = ("session", "token", "sid", "cookie", "ticket", "jwt", "code", "nonce", "passcode", "otp", "einmalcode")
+"""Last words of names that are looked for in sentences, where no sign says that a value follows."""
 
 _GROUP: Final = 32
 """The most names in one pattern: over about 120, Hyperscan scans five times slower."""
@@ -44,6 +47,7 @@ class Kind(IntEnum):
     SHAPE = 0
     NAMED = 1
     PATH = 2
+    PROSE = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +117,7 @@ class Names:
             joined = "".join(words)
             for length in self._glued_lengths:
                 found = self._glued.get(joined[-length:]) if length <= len(joined) else None
-                if found is not None and (length >= 9 or len(words[-1]) >= length):
+                if found is not None and (length in (len(joined), *range(9, 97)) or len(words[-1]) >= length):
                     return found
         return None
 
@@ -151,6 +155,7 @@ def compile_ruleset(ruleset: Ruleset) -> CompiledRuleset:
             shapes.extend(_compile_shape(shape, prefix, index) for prefix in shape.prefixes)
     triggers.extend(_named_triggers(ruleset.rules))
     triggers.extend(_path_triggers(ruleset.rules))
+    triggers.extend(_prose_triggers(ruleset.rules))
     digest = blake2b(
         b"\0".join(b"%d:%s" % (trigger.depth, trigger.pattern) for trigger in triggers), digest_size=16
     )
@@ -208,9 +213,20 @@ def _named_triggers(rules: tuple[Rule, ...]) -> Iterable[Trigger]:
         yield from _named(["[a-z0-9_]"], separator, min(_DEPTHS))
 
 
+def _prose_triggers(rules: tuple[Rule, ...]) -> Iterable[Trigger]:
+    named = [rule.named for rule in rules if rule.named is not None and rule.named.where == "anywhere"]
+    known = {name[-1] for names in named for name in names.names}
+    words = "|".join(word for word in _PROSE_WORDS if word in known)
+    depths = {4 if names.value == "digits" else 8 for names in named}
+    for depth in sorted(depths) if words else ():
+        first = "[0-9]" if depth == 4 else VALUE_FIRST
+        pattern = f"(?i:{words}){PROSE_SEPARATOR}{first}{'[0-9]' if depth == 4 else VALUE}{{{depth - 1}}}"
+        yield Trigger(pattern.encode("ascii"), depth, Kind.PROSE)
+
+
 def _named(endings: Iterable[str], separator: str, depth: int) -> Iterable[Trigger]:
     for group in _batches(sorted(endings, key=lambda ending: (len(ending), ending))):
-        pattern = rf"(?i:{'|'.join(group)})(?:\.?[0-9])?{separator}{VALUE_FIRST}{VALUE}{{{depth - 1}}}"
+        pattern = rf"(?i:{'|'.join(group)})(?:[.\-]?[0-9])?{separator}{VALUE_FIRST}{VALUE}{{{depth - 1}}}"
         yield Trigger(pattern.encode("ascii"), depth, Kind.NAMED)
 
 
@@ -225,8 +241,8 @@ def _path_triggers(rules: tuple[Rule, ...]) -> Iterable[Trigger]:
             continue
         depth = min(rule.named.min_length, _MOST_BODY)
         words = "|".join(sorted(_ending(name) for name in rule.named.names))
-        for between in ("", r"/[A-Za-z0-9_\-=]{1,40}"):
-            pattern = f"(?i:{words}){between}/{PATH_SEGMENT}{{{depth}}}"
+        for between in ("", rf"{SLASH}[A-Za-z0-9_\-=]{{1,40}}"):
+            pattern = f"(?i:{words}){between}{SLASH}{PATH_SEGMENT}{{{depth}}}"
             yield Trigger(pattern.encode("ascii"), depth, Kind.PATH)
 
 

@@ -173,17 +173,17 @@ class Replacer:
         mark = f":{fingerprint(secret, self._key)}" if self._key is not None else ""
         return f"[REDACTED:{rule_id}{mark}{claims}]".encode()
 
-    def splice(self, data: bytes, found: Sequence[Found]) -> bytes:
-        """Return ``data`` with every range of ``found`` replaced; other bytes are the same."""
+    def splice(self, data: bytes, found: Sequence[Found], start: int = 0, end: int | None = None) -> bytes:
+        """Return ``data[start:end]`` with every range of ``found`` replaced; other bytes are the same."""
         pieces: list[bytes] = []
         constant = self.constant
-        position = 0
-        for start, end, rule in found:
-            pieces.append(data[position:start])
+        position = start
+        for secret_start, secret_end, rule in found:
+            pieces.append(data[position:secret_start])
             fixed = constant[rule]
-            pieces.append(self.replacement(rule, data[start:end]) if fixed is None else fixed)
-            position = end
-        pieces.append(data[position:])
+            pieces.append(self.replacement(rule, data[secret_start:secret_end]) if fixed is None else fixed)
+            position = secret_end
+        pieces.append(data[position:end])
         return b"".join(pieces)
 
     def wanted(self, data: bytes, found: list[Found]) -> list[Found]:

@@ -19,9 +19,10 @@ from redactor.syntax import (
     TOKEN_LIMIT,
     Lead,
     find_lead,
-    find_path_lead,
+    find_prose_lead,
     oversized_end,
     path_end,
+    path_names,
     quoted_end,
     read_lead,
     trim,
@@ -77,14 +78,16 @@ _PASSWORD: Final = re.compile(rb"[^\x00-\x20\"'&<>\\]++")
 _CODE: Final = re.compile(rb"(?:[A-Z]-)?[0-9]{3,5}[ \-]?[0-9]{1,5}(?![0-9A-Za-z])|(?=[A-Z]*[0-9])[A-Z0-9]{6,8}(?![0-9A-Za-z_\-])")
 _COOKIE_NAME: Final = re.compile(rb"[ \t]*+([!#$%&*+\-.^_`|~0-9A-Za-z:\[\]]{1,128})=(\\{0,3}\"?)")
 _COOKIE_VALUE: Final = re.compile(
-    rb"(?:[^\x00-\x20\"',;\\<>`\x7f-\xff]|\\{1,3}(?:/|[0-3][0-7]{2}|u00(?!2[27])[0-9a-fA-F]{2}))*+"
+    rb"(?:[^\x00-\x20\"',;\\<>`\]\x7f-\xff]|\\{1,3}(?:/|[0-3][0-7]{2}|u00(?!2[27])[0-9a-fA-F]{2}))*+"
 )
 _COOKIE_NEXT: Final = re.compile(rb"\\{0,3}\"?(?:;|, ?)[ \t]*+(?=[^\s;,=]{1,128}=)|; ?(?:[A-Za-z]{4,12}(?:; ?|(?=[^=A-Za-z])|\Z)){1,3}")
 _HTTP_ONLY: Final = re.compile(rb"[^\r\n\"']{0,512}?; ?httponly(?![a-z])", re.IGNORECASE)
 _WORD_START: Final = re.compile(
     rb"(?<![A-Za-z0-9_\-])|(?<=%[0-9A-Fa-f]{2})|(?<=\\[nrtbf])|(?<=\\u[0-9A-Fa-f]{4})|(?<=\x1b\[[0-9]m)|(?<=\x1b\[[0-9]{2}m)"
 )
+_KEY_WORDS: Final = re.compile(rb"(?:[a-z_\-.]{2,32}:){1,4}(?=[^:]{8})")
 _SHORTEST_UNKNOWN_COOKIE: Final = 20
+_SHORTEST_IN_PROSE: Final = 10
 _JUDGED: Final = 4096
 """How many bytes of a token its validator sees."""
 
@@ -112,7 +115,8 @@ class Scanner:
         self._shapes = tuple(
             compiled.shapes[trigger.shape] if trigger.kind is Kind.SHAPE else None for trigger in compiled.triggers
         )
-        self._paths = tuple(trigger.kind is Kind.PATH for trigger in compiled.triggers)
+        judges = {Kind.NAMED: self._named, Kind.PATH: self._path, Kind.PROSE: self._prose}
+        self._judges = tuple(judges.get(trigger.kind, self._named) for trigger in compiled.triggers)
         self._values: dict[str, Callable[[bytes, int, int, Lead], Found | str]] = {
             "opaque": self._opaque,
             "random": self._random,
@@ -164,10 +168,8 @@ class Scanner:
                 if not outcome and before and start == found[before - 1][0]:
                     shorter = found[-1][1] < found[before - 1][1]
                     del found[-1 if shorter else -2]
-            elif self._paths[number]:
-                outcome = self._path(here, start)
             else:
-                outcome = self._named(here, start)
+                outcome = self._judges[number](here, start)
             if not outcome:
                 covered = found[-1][1]
             if trace is not None:
@@ -228,7 +230,7 @@ class Scanner:
             return Decision(start, start, -1, "", "no syntax between name and value")
         plan = self._plan(data, span[0], span[1], start)
         rule = plan.rule
-        if plan.prose_matters and data[span[0] - 1 : span[0]] in (b" ", b'"', b"'"):
+        if plan.prose_matters and data[span[0] - 1 : span[0]] in (b" ", b'"', b"'", b"[", b"(", b"{"):
             rule = self.compiled.names.rule_of(plan.lead.key, words_before(data, span[0]))
         if rule is None or rule == HARMLESS:
             reason = "not a secret's name" if rule is None else "a name known to be harmless"
@@ -246,8 +248,14 @@ class Scanner:
                 return "judged as part of a longer header"
             before = len(here.found)
             here.cookies_read = self._cookies(here, start, rule)
-            return "" if len(here.found) > before else "no secret cookie"
-        outcome = self._values[named.value](here.data, start, rule, lead)
+            if here.cookies_read > start:
+                return "" if len(here.found) > before else "no secret cookie"
+            # login_cookie=<value>: no header, but one cookie's value
+            outcome = self._random(here.data, start, rule, lead)
+            if not isinstance(outcome, str) and b"=" in here.data[start : outcome[1] - 2]:
+                return "no cookie"
+        else:
+            outcome = self._values[named.value](here.data, start, rule, lead)
         if isinstance(outcome, str):
             return outcome
         here.found.append(outcome)
@@ -267,6 +275,11 @@ class Scanner:
             if scheme is not None and scheme.group(1).lower() in _PLAIN_SCHEMES:
                 start = scheme.end()
                 end = self._end(data, start, lead)
+        elif lead.separator.endswith(b":"):
+            # A cache key, session:<id>: further words of the key are not the value.
+            words = _KEY_WORDS.match(data, start, end)
+            if words is not None:
+                start = words.end()
         return start, end
 
     def _whole(self, data: bytes, start: int, end: int, lead: Lead) -> int:
@@ -398,11 +411,15 @@ class Scanner:
     # --- paths ------------------------------------------------------------------------
 
     def _path(self, here: _Pass, start: int) -> Decision | None:
+        """Judge a path segment by the segment in front of it, or the one before a user id."""
         data = here.data
-        name = find_path_lead(data, start)
-        rule = None if name is None else self.compiled.path_names.rule_of(name)
-        if name is None or rule is None or rule == HARMLESS:
-            return Decision(start, start, -1, name or "", "not the path of a link with a secret")
+        name, rule = "", None
+        for name in path_names(data, start):
+            rule = self.compiled.path_names.rule_of(name)
+            if rule is not None and rule != HARMLESS:
+                break
+        else:
+            return Decision(start, start, -1, name, "not the path of a link with a secret")
         end = trim(data, start, path_end(data, start, start + CHECKED))
         if end - start < self._min_length(rule):
             return Decision(start, end, rule, name, "too short")
@@ -410,7 +427,38 @@ class Scanner:
             return Decision(start, end, rule, name, "does not look random")
         if end - start >= CHECKED - 16:
             end = trim(data, start, path_end(data, start, start + TOKEN_LIMIT))
+            end = end if end - start < TOKEN_LIMIT - 16 else oversized_end(data, start)
         here.found.append((start, end, rule))
+        return None
+
+    # --- sentences --------------------------------------------------------------------
+
+    def _prose(self, here: _Pass, start: int) -> Decision | None:
+        """Judge a word of a sentence by the name in front of it: it must look random."""
+        data = here.data
+        span = find_prose_lead(data, start)
+        if span is None:
+            return Decision(start, start, -1, "", "no name in front")
+        key = data[span[0] : span[1]].decode("ascii")
+        rule = self.compiled.names.rule_of(key, words_before(data, span[0]))
+        named = None if rule is None or rule == HARMLESS else self.compiled.rules[rule].named
+        if rule is None or named is None:
+            return Decision(start, start, -1, key, "not a secret's name")
+        quote = data[start - 1 : start] if data[start - 1] in b"\"'`" else b""
+        lead = Lead(key, b" ", quote, 0)
+        outcome: Found | str
+        if named.value == "cookies":
+            reason = self._value(here, start, rule, lead)
+            return Decision(start, start, rule, key, reason) if reason else None
+        if named.value == "digits":
+            outcome = self._digits(data, start, rule, lead)
+        else:
+            outcome = self._random(data, start, rule, lead)
+            if not isinstance(outcome, str) and outcome[1] - outcome[0] < _SHORTEST_IN_PROSE:
+                outcome = "too short for a sentence"
+        if isinstance(outcome, str):
+            return Decision(start, start, rule, key, outcome)
+        here.found.append(outcome)
         return None
 
     def _min_length(self, rule: int) -> int:
@@ -425,7 +473,7 @@ def _run_end(shape: CompiledShape, data: bytes, body: int, limit: int) -> int:
     """
     end = shape.body.match(data, body, limit).end()  # type: ignore[union-attr]
     trimmed = trim(data, body, end)
-    if end > trimmed and shape.validator_name == "jose" and data[trimmed] == 46:
+    if end == trimmed + 1 and shape.validator_name == "jose" and data[trimmed] == 46:
         return trimmed + (data.count(b".", body, trimmed) == 1)
     return trimmed
 

@@ -23,6 +23,9 @@ BLOCK: Final = 262144
 HOLD: Final = TOKEN_LIMIT + 2048
 """How many bytes of an unfinished line are held back: one token and what may follow it."""
 
+_LARGEST: Final = BLOCK
+"""Chunks over this many bytes are cut, so that memory stays bounded."""
+
 _BOMS: Final = ((codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 
 
@@ -84,84 +87,67 @@ class _Wide:
 
 
 class _Lines:
-    """The stream proper, over bytes in which text is ASCII or a superset of it."""
+    """The stream proper, over bytes in which text is ASCII or a superset of it.
+
+    ``_kept`` holds what was given out last, as context for what follows, and then what
+    is not final yet; ``_given`` is where the second part starts.
+    """
 
     def __init__(self, scanner: Scanner, replacer: Replacer, summary: Summary, line_buffered: bool) -> None:
         self._scanner = scanner
         self._replacer = replacer
         self._summary = summary
         self._enough = 1 if line_buffered else BLOCK
-        self._context = b""
-        self._pending = b""
+        self._kept = b""
+        self._given = 0
         self._swallowing = False
 
     def feed(self, chunk: bytes) -> bytes:
-        pending = self._pending + chunk if self._pending else chunk
-        out = []
-        while len(pending) >= self._enough:
-            size = len(pending)
-            if self._swallowing:
-                pending = self._swallow(pending, final=False)
-            block = pending if len(pending) <= 2 * BLOCK else pending[: 2 * BLOCK]
-            line_end = block.rfind(b"\n") + 1
-            if line_end:
-                out.append(self._redact(block[:line_end], line_end))
-                pending = pending[line_end:]
-            elif len(block) > BLOCK + HOLD:
-                done, redacted = self._redact_open(block)
-                out.append(redacted)
-                pending = pending[done:]
-            if len(pending) == size:
-                break
-        self._pending = pending
-        return b"".join(out)
+        if len(chunk) > _LARGEST:
+            return b"".join([self.feed(chunk[at : at + _LARGEST]) for at in range(0, len(chunk), _LARGEST)])
+        self._kept += chunk
+        if self._swallowing:
+            self._swallow(final=False)
+        if len(self._kept) - self._given < self._enough:
+            return b""
+        line_end = self._kept.rfind(b"\n", self._given) + 1
+        if line_end:
+            return self._give(line_end, line_end)
+        if len(self._kept) - self._given > BLOCK + HOLD:
+            return self._give(len(self._kept) - HOLD, len(self._kept))
+        return b""
 
     def finish(self) -> bytes:
-        out = self.feed(b"")
-        pending = self._swallow(self._pending, final=True) if self._swallowing else self._pending
-        self._pending = b""
-        return out + self._redact(pending, len(pending)) if pending else out
+        if self._swallowing:
+            self._swallow(final=True)
+        return self._give(len(self._kept), len(self._kept)) if len(self._kept) > self._given else b""
 
-    def _redact(self, data: bytes, end: int) -> bytes:
-        """Redact ``data``, whose candidates all end before ``end``, and remember its tail."""
-        context = self._context
-        whole = context + data if context else data
-        found = self._scanner.scan(whole)
+    def _give(self, final: int, known: int) -> bytes:
+        """Give out what starts before ``final``, redacted, where only ``known`` bytes end in sight."""
+        kept, given = self._kept, self._given
+        found = self._scanner.scan(kept)
         if found:
-            found = [match for match in self._replacer.wanted(whole, found) if match[0] >= len(context)]
-        self._remember(whole)
-        return self._splice(whole, found)[len(context) :] if found else data
-
-    def _redact_open(self, data: bytes) -> tuple[int, bytes]:
-        """Redact what is final of a line that goes on; return how many bytes that is."""
-        context = self._context
-        whole = context + data
-        final = len(whole) - HOLD
-        found = [
-            match
-            for match in self._replacer.wanted(whole, self._scanner.scan(whole))
-            if len(context) <= match[0] < final
-        ]
-        if found:
-            final = max(final, found[-1][1])
-            self._swallowing = final >= len(whole) - 8 and found[-1][1] - found[-1][0] >= TOKEN_LIMIT
-        self._remember(whole[:final])
-        return final - len(context), self._splice(whole[:final], found)[len(context) :]
-
-    def _splice(self, whole: bytes, found: list[tuple[int, int, int]]) -> bytes:
+            found = self._replacer.wanted(kept, [match for match in found if given <= match[0] < final])
         if not found:
-            return whole
+            self._forget(final)
+            return kept[given:final]
         rules = self._scanner.compiled.rules
-        self._summary.add(rules[rule].id for _, _, rule in found)
-        return self._replacer.splice(whole, found)
+        self._summary.add([rules[rule].id for _, _, rule in found])
+        start, end, _ = found[-1]
+        # The run of a token that fills all that was held back may go on in the next chunk.
+        self._swallowing = final < known and end - start >= TOKEN_LIMIT and kept[end:].strip(b"\\") == b""
+        final = max(final, end)
+        self._forget(final)
+        return self._replacer.splice(kept, found, given, final)
 
-    def _swallow(self, pending: bytes, final: bool) -> bytes:
-        """Drop the rest of a token whose beginning was replaced; return what follows it."""
-        end = oversized_end(pending, 0)
-        if end < len(pending) and not (pending[end:].strip(b"\\") == b"" and not final):
-            self._swallowing = False
-        self._remember(self._context + pending[:end])
-        return pending[end:]
+    def _swallow(self, final: bool) -> None:
+        """Drop the rest of a token whose beginning was replaced."""
+        end = oversized_end(self._kept, self._given)
+        self._swallowing = self._kept[end:].strip(b"\\") == b"" and not final
+        self._forget(end)
 
-    def _remember(self, whole: bytes) -> None:
-        self._context = whole[-LEAD_LIMIT:] if whole.endswith(b"\n") else whole[-CONTEXT:]
+    def _forget(self, given: int) -> None:
+        """Note that everything before ``given`` is done with, and keep only context of it."""
+        context = LEAD_LIMIT if self._kept.endswith(b"\n", 0, given) else CONTEXT
+        self._kept = self._kept[max(0, given - context) :]
+        self._given = min(given, context)

@@ -18,15 +18,18 @@ __all__ = [
     "PAIR_SEPARATORS",
     "PATH_SEGMENT",
     "PLACEHOLDER",
+    "PROSE_SEPARATOR",
+    "SLASH",
     "TOKEN_LIMIT",
     "VALUE",
     "VALUE_FIRST",
     "WORD_GAP",
     "Lead",
     "find_lead",
-    "find_path_lead",
+    "find_prose_lead",
     "oversized_end",
     "path_end",
+    "path_names",
     "quoted_end",
     "read_lead",
     "split_words",
@@ -55,7 +58,7 @@ _QUOTE = (
     r"|\\{1,7}(?:u00|x)2[27])"
 )
 _EQUALS = r"(?:=>|:=|={1,3}|:|%(?:25){0,2}3[aAdD]|\\{1,7}u003[adAD]|&#(?:61|x3[dD]);)"
-_OPENING = rf"(?:[(\[{{]|array\(){{0,2}}(?:b|u|rb)?{_QUOTE}?"
+_OPENING = rf"(?:[(\[{{]|array\(|Some\(|Optional\[){{0,2}}(?:b|u|rb)?{_QUOTE}?"
 _CLOSING = rf"(?:{_QUOTE}|\]|%(?:25){{0,2}}5[dD]){{0,2}}"
 _VALUE_NAMES = r"(?:value|Value|VALUE|content|stringValue|string_value)"
 # White space, also as the escapes \n, \r and \t of a string that holds pretty JSON.
@@ -65,23 +68,31 @@ _GAP = r"[ \t\r\n\\nrt]{0,40}"
 _ASSIGNMENT = rf"{_CLOSING}{_COLOUR}{_SPACE}{_COLOUR}{_EQUALS}{_COLOUR}{_SPACE}{_COLOUR}{_OPENING}"
 _TUPLE = r"\\{0,3}[\"'], ?\[?[bu]?\\{0,3}[\"']"  # ("name", "value") and [b'name', b'value']
 _ELEMENT = r">"  # <token>value</token>
+_COLUMN = r"(?: {1,32}\| {1,2}|\t)"  # session_id | value, and name TAB value
 _SQL_LIST = r"[\"`\]]{0,2} (?i:in ?\(|like )[\"']"  # session_key IN ('y' and session_key LIKE 'y'
 _MARKED_PAIRS = (
     # {"name": "x", "value": "y"}
     rf"{_QUOTE}{_GAP},{_GAP}{_QUOTE}{_VALUE_NAMES}{_QUOTE}{_GAP}:{_GAP}{_QUOTE}",
-    # {"key": "x", "value": {"stringValue": "y"}}
-    rf"{_QUOTE}{_GAP},{_GAP}{_QUOTE}value{_QUOTE}{_GAP}:{_GAP}\{{{_GAP}{_QUOTE}{_VALUE_NAMES}{_QUOTE}{_GAP}:{_GAP}{_QUOTE}",
+    # {"key": "x", "value": {"stringValue": "y"}}, also {"arrayValue": {"values": [{"stringValue": "y"}]}}
+    rf"{_QUOTE}{_GAP},{_GAP}{_QUOTE}value{_QUOTE}{_GAP}:{_GAP}\{{[aruyveslAV:{{\[\"\\ \t\r\nnt]{{0,80}}"
+    rf"{_QUOTE}{_VALUE_NAMES}{_QUOTE}{_GAP}:{_GAP}{_QUOTE}",
     # <input name="x" type="hidden" value="y">
     rf"{_QUOTE} {{1,4}}(?:(?:type|id|class)={_QUOTE}[A-Za-z0-9_\- ]{{1,40}}{_QUOTE} {{1,4}}){{0,2}}"
     rf"{_VALUE_NAMES}={_QUOTE}",
+    # ["x"]=> NEWLINE string(32) "y"
+    r"\"\]=>(?:\n|\\{1,3}n) {0,40}string\([0-9]{1,6}\) \"",
+    # s:9:"x";s:32:"y"
+    r"\";s:[0-9]{1,6}:\"",
+    # [name: x][value: y]
+    r"\]\[value: ?",
     # Content-Disposition: form-data; name="x" CRLF CRLF y
     r"\\{0,3}\"(?:\r?\n|\\{1,3}r\\{1,3}n|\\{1,3}n){2}",
 )
 
-NAMED_SEPARATORS: Final = (_ASSIGNMENT.replace(_EQUALS, rf"(?:{_EQUALS}|[,>])"), _SQL_LIST)
+NAMED_SEPARATORS: Final = (_ASSIGNMENT.replace(_EQUALS, rf"(?:{_EQUALS}|[,>|])"), _SQL_LIST, r"\t")
 """What triggers between a secret's name and its value.
 
-``,`` and ``>`` stand for the tuple and the element: one pattern of a looser grammar is
+``,``, ``>`` and ``|`` stand for the tuple, the element and the table: one pattern of a looser grammar is
 several times faster than three, and the lead is read strictly afterwards.
 """
 
@@ -90,17 +101,25 @@ PAIR_SEPARATORS: Final = _MARKED_PAIRS
 
 VALUE_FIRST: Final = r"[A-Za-z0-9._~+/\-%$!|@]"
 VALUE: Final = r"[A-Za-z0-9._~+/\-%$!|@=:*^]"
-WORD_GAP: Final = r"[_\-. ]?"
+WORD_GAP: Final = r"[_\-. \[({]?"
 PATH_SEGMENT: Final = r"[A-Za-z0-9_\-.~=:%]"
+SLASH: Final = r"(?:/|%(?:25){0,2}2[fF]|\\{1,3}/)"
+PROSE_SEPARATOR: Final = r"(?: id| key| value| number)?:? (?:is |was |lautet |= )?\\{0,3}[\"'`]?"
+"""What stands between a name and its value in a sentence: "session 'x'", "token id: x"."""
 
 # --- the confirming side: anchored at the place where a trigger fired -----------------
 
 _KEY = r"[A-Za-z0-9_.\-$]"
 _LEAD = regex.compile(
-    rf"(?r)({_KEY}{{1,96}})({'|'.join(_MARKED_PAIRS)}|{_ASSIGNMENT}|{_TUPLE}|{_ELEMENT}|{_SQL_LIST})".encode()
+    rf"(?r)({_KEY}{{1,96}})({'|'.join(_MARKED_PAIRS)}|{_ASSIGNMENT}|{_TUPLE}|{_ELEMENT}|{_SQL_LIST}|{_COLUMN})".encode()
 )
-_PATH_LEAD = regex.compile(rb"(?r)/([A-Za-z0-9_.\-]{1,64})(?:/[A-Za-z0-9_\-=]{1,40})?/")
-_BEFORE = regex.compile(rb"(?r)(?:[A-Za-z][A-Za-z0-9_\-]{0,40}['\"]? ){1,2}")
+_PROSE_LEAD = regex.compile(rf"(?r)({_KEY}{{1,96}})({PROSE_SEPARATOR})".encode())
+_PATH_LEADS = (
+    regex.compile(rf"(?r){SLASH}([A-Za-z0-9_.\-]{{1,64}}){SLASH}".encode()),
+    regex.compile(rf"(?r){SLASH}([A-Za-z0-9_.\-]{{1,64}}){SLASH}[A-Za-z0-9_\-=]{{1,40}}{SLASH}".encode()),
+)
+_BEFORE = regex.compile(rb"(?r)(?:[A-Za-z][A-Za-z0-9_\-]{0,40}(?:['\"]? |[\[({])){1,2}")
+_IN_TUPLE = re.compile(rf"{_TUPLE}\Z".encode())
 _OPEN_QUOTE = re.compile(rf"{_QUOTE}\Z".encode())
 _RAW_QUOTE = re.compile(rb"\\{0,7}[\"'`]\Z")
 _ENCODED_EQUALS = re.compile(rb"%((?:25){0,2})3[aAdD]")
@@ -121,6 +140,7 @@ _QUOTED = re.compile(
     rb"(?:[^\x00-\x20\"'`<>\\\x7f-\xff]"
     rb"|\\{1,7}(?:/|u00(?!2[27])[0-9a-fA-F]{2}|x(?!2[27])[0-9a-fA-F]{2}|[0-3][0-7]{2}))*+"
 )
+_PATH_CUT = re.compile(rb"%(?:25){0,2}(?:2[fF]|3[fF]|26|20|2[27])")
 _PATH_VALUE = re.compile(rf"{PATH_SEGMENT}*+".encode())
 _OVERSIZED = re.compile(rb"[^\x00-\x20\"'`<>\x7f-\xff]*+")
 _CUT_ONCE = re.compile(rb"%(?:26|23|3[bBfF]|20|2[27]|2[cC]|0[aAdD]|[57][dD])")
@@ -157,8 +177,10 @@ def find_lead(data: bytes, value_start: int) -> tuple[int, int] | None:
             rest = debris.match(data, start, end)
             if rest is not None and (data[start - 1] != 91 or data[start - 2 : start - 1] == b"\x1b"):
                 start = rest.end()
-        if data[end : end + 1] == b">" and end + 1 == value_start and data[start - 1] not in b"<:":
-            return None
+        if data[end] == 62 and data[start - 1] not in b"<:":
+            return None  # not <name>
+        if _IN_TUPLE.match(data, end, value_start) and data[start - 1] not in b"\"'":
+            return None  # not "name", but a longer string that ends so
     return (start, end) if start < end else None
 
 
@@ -180,10 +202,17 @@ def words_before(data: bytes, name_start: int) -> tuple[str, ...]:
     return () if found is None else split_words(found.group().decode("ascii"))
 
 
-def find_path_lead(data: bytes, value_start: int) -> str | None:
-    """Return the path segment that names what the segment at ``value_start`` is."""
-    found = _PATH_LEAD.match(data, max(0, value_start - 120), value_start)
-    return None if found is None else found.group(1).decode("ascii")
+def find_prose_lead(data: bytes, value_start: int) -> tuple[int, int] | None:
+    """Find where the name of a sentence starts and ends whose value is at ``value_start``."""
+    found = _PROSE_LEAD.match(data, max(0, value_start - LEAD_LIMIT), value_start)
+    return None if found is None else found.span(1)
+
+
+def path_names(data: bytes, value_start: int) -> tuple[str, ...]:
+    """Return the segments that may name the one at ``value_start``: the one before, and the next."""
+    low = max(0, value_start - 140)
+    found = (lead.match(data, low, value_start) for lead in _PATH_LEADS)
+    return tuple(match.group(1).decode("ascii") for match in found if match is not None)
 
 
 def split_words(name: str) -> tuple[str, ...]:
@@ -220,7 +249,9 @@ def quoted_end(data: bytes, start: int, limit: int, quote: bytes) -> int:
 
 def path_end(data: bytes, start: int, limit: int) -> int:
     """Return the end of the path segment that starts at ``start``."""
-    return _PATH_VALUE.match(data, start, limit).end()  # type: ignore[union-attr]
+    end = _PATH_VALUE.match(data, start, limit).end()  # type: ignore[union-attr]
+    cut = _PATH_CUT.search(data, start, end)
+    return end if cut is None else cut.start()
 
 
 def oversized_end(data: bytes, start: int) -> int:

@@ -87,7 +87,7 @@ _TEMPLATE: Final = re.compile(
 )
 _NUMBER: Final = re.compile(
     rb"[+\-]?(?:[0-9]{1,15}|[0-9]{1,9}(?:[.,:][0-9]{1,9}){1,4}|0[xX][0-9A-Fa-f]{1,16})"
-    rb"(?:[eE][+\-]?[0-9]{1,3})?(?:%|[kKMGTP]?i?[bB]|ns|us|ms|s|m|h|d|sec|min|px|rem|em)?\Z"
+    rb"(?:[eE][+\-]?[0-9]{1,3})?(?:\|[a-z]{1,2}(?:\|@[0-9.]{1,8})?(?:\|#.*)?|%|[kKMGTP]?i?[bB]|ns|us|ms|s|m|h|d|sec|min|px|rem|em)?\Z"
 )
 _DATE: Final = re.compile(
     rb"[0-9]{4}[\-/][0-9]{2}[\-/][0-9]{2}(?:[T ][0-9:.,]{0,15}(?:Z|[+\-][0-9:]{4,6})?)?\Z"
@@ -157,22 +157,24 @@ def _b64(data: bytes) -> bytes:
 
 _URLSAFE: Final = bytes.maketrans(b"-_", b"+/")
 _JOSE_START: Final = re.compile(rb'\s*\{\s*(?:"[A-Za-z]|\Z)')
+_CUT_HEADERS: Final = (b'{"alg', b'{"typ":"JWT', b'{"typ":"at+jwt', b'{"kid":', b'{"x5t":', b'{"enc":')
 _JOSE_NAME: Final = re.compile(rb'\A\s*\{\s*(?:"[^"\\]{0,64}"\s*:\s*(?:"[^"\\]{0,512}"|[0-9.]+|true|false|null|\[[^\[\]]{0,2048}\]|\{[^{}]{0,2048}\})\s*,\s*){0,16}"(?:alg|enc)"\s*:')
 
 
 def _jose(value: bytes) -> bool:
     """RFC 7515 section 4 and RFC 7516 section 4: the first part decodes to an object with ``alg``.
 
-    A token cut short inside its header counts when ``alg`` or ``typ`` was reached.
+    A token cut short inside its header counts by the header's first member; a whole header
+    without a second part is none, as it is public (RFC 7515 section 7.2).
     """
     if not _JOSE_START.match(_b64(value[:16])):
         return False
     decoded = _b64(value[:4096].split(b".", 1)[0])
-    if _JOSE_NAME.match(decoded):
+    if b"." in value[:4096] and _JOSE_NAME.match(decoded):
         return True
     if b"." in value[:4096]:
         return _is_object_with(decoded, ("alg", "enc"))
-    return decoded.lstrip().startswith((b'{"alg', b'{"typ":"JWT', b'{"typ":"at+jwt', b'{"kid":', b'{"x5t":'))
+    return not decoded.rstrip().endswith(b"}") and decoded.lstrip().startswith(_CUT_HEADERS)
 
 
 def _is_object_with(data: bytes, names: tuple[str, ...]) -> bool:
@@ -216,6 +218,7 @@ VALIDATORS: Final[dict[str, Callable[[bytes], bool]]] = {
     "fernet": _fernet,
     "signed-timestamp": _signed_timestamp,
     "machine-made": machine_made,
+    "not-masked": lambda value: harmless(value) not in ("mask", "template", "repeats"),
     "not-harmless": lambda value: harmless(value) is None,
 }
 """The validators a rule may name, each from the whole token to a decision."""
