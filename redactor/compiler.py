@@ -201,7 +201,11 @@ def _named_triggers(rules: tuple[Rule, ...]) -> Iterable[Trigger]:
             for name in rule.named.names:
                 names[name] = min(depth, names.get(name, depth))
             depths |= dict.fromkeys((f"(?:{pattern})" for pattern in rule.named.patterns), depth)
+    # session_id also finds sessionid, as the gap between its words may be empty.
+    spaced = {"".join(name) for name in names if len(name) > 1}
     for name, depth in names.items():
+        if len(name) == 1 and name[0] in spaced:
+            continue
         # A name that ends in another is found by the trigger of the shorter one.
         if not any(names.get(name[start:], depth + 1) <= depth for start in range(1, len(name))):
             depths[_ending(name)] = depth

@@ -23,7 +23,7 @@ from redactor.validators import VALIDATORS
 
 __all__ = ["VALUES", "WHERE", "builtin_paths", "fixed_width", "load_rules", "load_ruleset"]
 
-VALUES: Final = ("opaque", "random", "digits", "any", "credentials", "cookies")
+VALUES: Final = ("opaque", "random", "distinct", "digits", "any", "credentials", "cookies")
 """The value grammars of named rules, each described in ``rules/README.md``."""
 
 WHERE: Final = ("anywhere", "cookie", "path")
@@ -116,7 +116,7 @@ def fixed_width(pattern: str) -> int | None:
 
 def _code_version() -> bytes:
     """Distinguish caches written by releases whose rule model differs."""
-    return b"rules-format-2"
+    return b"rules-format-3"
 
 
 def _read(path: Path) -> bytes:

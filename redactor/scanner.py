@@ -17,9 +17,11 @@ from redactor.syntax import (
     LEAD_LIMIT,
     PLACEHOLDER,
     TOKEN_LIMIT,
+    TRIMMED,
     Lead,
     find_lead,
     find_prose_lead,
+    is_raw_quote,
     oversized_end,
     path_end,
     path_names,
@@ -27,9 +29,10 @@ from redactor.syntax import (
     read_lead,
     trim,
     unquoted_end,
+    value_run,
     words_before,
 )
-from redactor.validators import CHECKED, credential_pair, harmless, machine_made
+from redactor.validators import ALTERNATING, CHECKED, credential_pair, distinct, harmless, machine_made
 
 __all__ = ["CONTEXT", "Decision", "Scanner"]
 
@@ -60,6 +63,9 @@ class _Plan(NamedTuple):
     rule: int | None
     lead: Lead
     prose_matters: bool
+    run: re.Pattern[bytes] | None
+    """How the value is written, where the quick decision of ``_named`` is allowed."""
+    shortest: int
 
 
 _SCHEME: Final = re.compile(rb"([A-Za-z][A-Za-z0-9\-]{1,31})(?:[ \t]{1,8}|%20|\+|: ?)(?=[^\s])")
@@ -85,6 +91,7 @@ _HTTP_ONLY: Final = re.compile(rb"[^\r\n\"']{0,512}?; ?httponly(?![a-z])", re.IG
 _WORD_START: Final = re.compile(
     rb"(?<![A-Za-z0-9_\-])|(?<=%[0-9A-Fa-f]{2})|(?<=\\[nrtbf])|(?<=\\u[0-9A-Fa-f]{4})|(?<=\x1b\[[0-9]m)|(?<=\x1b\[[0-9]{2}m)"
 )
+_MEMBER: Final = re.compile(rb"[A-Za-z_]{2,24}[:=]")
 _KEY_WORDS: Final = re.compile(rb"(?:[a-z_\-.]{2,32}:){1,4}(?=[^:]{8})")
 _SHORTEST_UNKNOWN_COOKIE: Final = 20
 _SHORTEST_IN_PROSE: Final = 10
@@ -120,6 +127,7 @@ class Scanner:
         self._values: dict[str, Callable[[bytes, int, int, Lead], Found | str]] = {
             "opaque": self._opaque,
             "random": self._random,
+            "distinct": self._distinct,
             "digits": self._digits,
             "any": self._any,
             "credentials": self._credentials,
@@ -216,11 +224,18 @@ class Scanner:
         if plan is None:
             lead = read_lead(data[start:end], data[end:value_start])
             names = self.compiled.names
-            plan = _Plan(names.rule_of(lead.key), lead, names.prose_matters(lead.key))
+            plan = self._make_plan(lead, names.rule_of(lead.key), names.prose_matters(lead.key))
             if len(self._plans) >= _CACHED_LEADS:
                 self._plans.clear()
             self._plans[written] = plan
         return plan
+
+    def _make_plan(self, lead: Lead, rule: int | None, prose_matters: bool) -> _Plan:
+        named = None if rule is None or rule == HARMLESS else self.compiled.rules[rule].named
+        quick = named is not None and named.value == "opaque" and not prose_matters
+        if quick and (is_raw_quote(lead.quote) if lead.quote else not lead.level):
+            return _Plan(rule, lead, prose_matters, value_run(lead.quote), self._min_length(rule or 0))
+        return _Plan(rule, lead, prose_matters, None, 0)
 
     def _named(self, here: _Pass, start: int) -> Decision | None:
         """Judge a value by the name in front of it; append what is secret to the pass."""
@@ -229,6 +244,17 @@ class Scanner:
         if span is None:
             return Decision(start, start, -1, "", "no syntax between name and value")
         plan = self._plan(data, span[0], span[1], start)
+        if plan.run is not None and plan.rule is not None:
+            # Most secrets are a run of alternating letters and digits: nothing else to ask.
+            end = plan.run.match(data, start, start + CHECKED).end()  # type: ignore[union-attr]
+            if (
+                plan.shortest <= end - start < CHECKED - 16
+                and data[end - 1] not in TRIMMED
+                and data[end : end + 1] != b"("
+                and ALTERNATING.match(data, start, end)
+            ):
+                here.found.append((start, end, plan.rule))
+                return None
         rule = plan.rule
         if plan.prose_matters and data[span[0] - 1 : span[0]] in (b" ", b'"', b"'", b"[", b"(", b"{"):
             rule = self.compiled.names.rule_of(plan.lead.key, words_before(data, span[0]))
@@ -307,6 +333,12 @@ class Scanner:
         if not machine_made(data[start:end]):
             return "does not look random"
         return start, self._whole(data, start, end, lead), rule
+
+    def _distinct(self, data: bytes, start: int, rule: int, lead: Lead) -> Found | str:
+        outcome = self._random(data, start, rule, lead)
+        if isinstance(outcome, str) or distinct(data[start : outcome[1]]):
+            return outcome
+        return "could be an identifier"
 
     def _digits(self, data: bytes, start: int, rule: int, lead: Lead) -> Found | str:
         code = _CODE.match(data, start)
@@ -444,6 +476,8 @@ class Scanner:
         named = None if rule is None or rule == HARMLESS else self.compiled.rules[rule].named
         if rule is None or named is None:
             return Decision(start, start, -1, key, "not a secret's name")
+        if _MEMBER.match(data, start):
+            return Decision(start, start, rule, key, "a member with a name of its own")
         quote = data[start - 1 : start] if data[start - 1] in b"\"'`" else b""
         lead = Lead(key, b" ", quote, 0)
         outcome: Found | str

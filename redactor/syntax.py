@@ -21,12 +21,14 @@ __all__ = [
     "PROSE_SEPARATOR",
     "SLASH",
     "TOKEN_LIMIT",
+    "TRIMMED",
     "VALUE",
     "VALUE_FIRST",
     "WORD_GAP",
     "Lead",
     "find_lead",
     "find_prose_lead",
+    "is_raw_quote",
     "oversized_end",
     "path_end",
     "path_names",
@@ -35,6 +37,7 @@ __all__ = [
     "split_words",
     "trim",
     "unquoted_end",
+    "value_run",
     "words_before",
 ]
 
@@ -69,6 +72,7 @@ _ASSIGNMENT = rf"{_CLOSING}{_COLOUR}{_SPACE}{_COLOUR}{_EQUALS}{_COLOUR}{_SPACE}{
 _TUPLE = r"\\{0,3}[\"'], ?\[?[bu]?\\{0,3}[\"']"  # ("name", "value") and [b'name', b'value']
 _ELEMENT = r">"  # <token>value</token>
 _COLUMN = r"(?: {1,32}\| {1,2}|\t)"  # session_id | value, and name TAB value
+_GO_FIELD = r" Value:"  # {Name:x Value:y}
 _SQL_LIST = r"[\"`\]]{0,2} (?i:in ?\(|like )[\"']"  # session_key IN ('y' and session_key LIKE 'y'
 _MARKED_PAIRS = (
     # {"name": "x", "value": "y"}
@@ -89,7 +93,7 @@ _MARKED_PAIRS = (
     r"\\{0,3}\"(?:\r?\n|\\{1,3}r\\{1,3}n|\\{1,3}n){2}",
 )
 
-NAMED_SEPARATORS: Final = (_ASSIGNMENT.replace(_EQUALS, rf"(?:{_EQUALS}|[,>|])"), _SQL_LIST, r"\t")
+NAMED_SEPARATORS: Final = (_ASSIGNMENT.replace(_EQUALS, rf"(?:{_EQUALS}|[,>|])"), _SQL_LIST, _GO_FIELD, r"\t")
 """What triggers between a secret's name and its value.
 
 ``,``, ``>`` and ``|`` stand for the tuple, the element and the table: one pattern of a looser grammar is
@@ -104,14 +108,14 @@ VALUE: Final = r"[A-Za-z0-9._~+/\-%$!|@=:*^]"
 WORD_GAP: Final = r"[_\-. \[({]?"
 PATH_SEGMENT: Final = r"[A-Za-z0-9_\-.~=:%]"
 SLASH: Final = r"(?:/|%(?:25){0,2}2[fF]|\\{1,3}/)"
-PROSE_SEPARATOR: Final = r"(?: id| key| value| number)?:? (?:is |was |lautet |= )?\\{0,3}[\"'`]?"
+PROSE_SEPARATOR: Final = r"(?:(?: id| key| value| number)(?::| is| was)?| is:?| was| lautet)? \\{0,3}[\"'`]?"
 """What stands between a name and its value in a sentence: "session 'x'", "token id: x"."""
 
 # --- the confirming side: anchored at the place where a trigger fired -----------------
 
 _KEY = r"[A-Za-z0-9_.\-$]"
 _LEAD = regex.compile(
-    rf"(?r)({_KEY}{{1,96}})({'|'.join(_MARKED_PAIRS)}|{_ASSIGNMENT}|{_TUPLE}|{_ELEMENT}|{_SQL_LIST}|{_COLUMN})".encode()
+    rf"(?r)({_KEY}{{1,96}})({'|'.join(_MARKED_PAIRS)}|{_GO_FIELD}|{_ASSIGNMENT}|{_TUPLE}|{_ELEMENT}|{_SQL_LIST}|{_COLUMN})".encode()
 )
 _PROSE_LEAD = regex.compile(rf"(?r)({_KEY}{{1,96}})({PROSE_SEPARATOR})".encode())
 _PATH_LEADS = (
@@ -130,6 +134,9 @@ _DEBRIS = {
     ord("\\"): re.compile(rb"u[0-9A-Fa-f]{4}|x[0-9A-Fa-f]{2}|[nrtbf]"),
     ord("["): re.compile(rb"[0-9;]{0,16}m"),
 }
+_KEY_BYTES = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-$"
+# Names that may be the second member of a pair; the first is the name then.
+_PAIR_WORDS = frozenset((b"value", b"Value", b"VALUE", b"content", b"stringValue", b"string_value"))
 _CAMEL = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|[0-9]+")
 
 _UNQUOTED = re.compile(
@@ -167,21 +174,52 @@ def find_lead(data: bytes, value_start: int) -> tuple[int, int] | None:
     Returns where the name starts and where it ends, or ``None`` where no syntax fits.
     Remains of an escape or a colour code in front of the name are left out of it.
     """
+    end = _plain_name_end(data, value_start)
+    if end:
+        start = end - 96 if end > 96 else 0
+        name = data[start:end]
+        start += len(name.rstrip(_KEY_BYTES))
+        if start < end and data[start:end] not in _PAIR_WORDS:
+            return _without_debris(data, start, end)
     found = _LEAD.match(data, value_start - LEAD_LIMIT if value_start > LEAD_LIMIT else 0, value_start)
     if found is None:
         return None
     start, end = found.span(1)
+    if data[end] == 62 and (not start or data[start - 1] not in b"<:"):
+        return None  # not <name>
+    if _IN_TUPLE.match(data, end, value_start) and (not start or data[start - 1] not in b"\"'"):
+        return None  # not "name", but a longer string that ends so
+    return _without_debris(data, start, end)
+
+
+def _plain_name_end(data: bytes, value_start: int) -> int:
+    """Return where the name ends in the three commonest syntaxes: ``=``, ``":"`` and ``: ``; else 0."""
+    last = data[value_start - 1] if value_start else 0
+    if last == 61:
+        return value_start - 1
+    if last == 34:
+        if data[value_start - 3 : value_start] == b'":"':
+            return value_start - 3
+        if data[value_start - 4 : value_start] == b'": "':
+            return value_start - 4
+    elif last == 32 and data[value_start - 2 : value_start] == b": ":
+        return value_start - 2
+    return 0
+
+
+def _without_debris(data: bytes, start: int, end: int) -> tuple[int, int] | None:
     if start:
         debris = _DEBRIS.get(data[start - 1])
         if debris is not None:
             rest = debris.match(data, start, end)
             if rest is not None and (data[start - 1] != 91 or data[start - 2 : start - 1] == b"\x1b"):
                 start = rest.end()
-        if data[end] == 62 and data[start - 1] not in b"<:":
-            return None  # not <name>
-        if _IN_TUPLE.match(data, end, value_start) and data[start - 1] not in b"\"'":
-            return None  # not "name", but a longer string that ends so
     return (start, end) if start < end else None
+
+
+def is_raw_quote(quote: bytes) -> bool:
+    """Tell whether ``quote`` is a quotation mark as such, escaped or not, and not its encoding."""
+    return _RAW_QUOTE.match(quote) is not None
 
 
 def read_lead(key: bytes, separator: bytes) -> Lead:
@@ -227,6 +265,11 @@ def split_words(name: str) -> tuple[str, ...]:
     return tuple(words)
 
 
+def value_run(quote: bytes) -> re.Pattern[bytes]:
+    """Return the pattern whose match is a value's run, where nothing is encoded."""
+    return _QUOTED if quote else _UNQUOTED
+
+
 def unquoted_end(data: bytes, start: int, limit: int, level: int) -> int:
     """Return the end of an unquoted value, cut where its enclosing encoding ends it."""
     end = _UNQUOTED.match(data, start, limit).end()  # type: ignore[union-attr]
@@ -240,7 +283,7 @@ def unquoted_end(data: bytes, start: int, limit: int, level: int) -> int:
 def quoted_end(data: bytes, start: int, limit: int, quote: bytes) -> int:
     """Return the end of a value opened by ``quote``: its close, or white space."""
     end = _QUOTED.match(data, start, limit).end()  # type: ignore[union-attr]
-    if not _RAW_QUOTE.match(quote):
+    if not is_raw_quote(quote):
         closed = data.find(quote, start, end)
         if closed >= 0:
             return closed
@@ -265,8 +308,12 @@ def oversized_end(data: bytes, start: int) -> int:
     return end
 
 
+TRIMMED: Final = frozenset(b".,:;!?*^|")
+"""Punctuation that ends a sentence, not a token."""
+
+
 def trim(data: bytes, start: int, end: int) -> int:
     """Return ``end`` without the punctuation of a sentence around the token."""
-    while end > start and data[end - 1] in b".,:;!?*^|":
+    while end > start and data[end - 1] in TRIMMED:
         end -= 1
     return end

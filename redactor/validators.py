@@ -11,9 +11,10 @@ import binascii
 import json
 import re
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Final
 
-__all__ = ["CHECKED", "VALIDATORS", "credential_pair", "harmless", "machine_made", "word_like"]
+__all__ = ["ALTERNATING", "CHECKED", "VALIDATORS", "credential_pair", "distinct", "harmless", "machine_made", "word_like"]
 
 CHECKED: Final = 256
 """How many bytes of a value the look-alike checks read."""
@@ -71,7 +72,7 @@ def word_like(value: str) -> bool:
 
 
 # Letters and digits that keep alternating from the first byte on: no name is written so.
-_ALTERNATING: Final = re.compile(
+ALTERNATING: Final = re.compile(
     rb"(?!0[xX])(?=[A-Za-z0-9_\-]{14})"
     rb"[A-Za-z]{0,16}+[0-9]{1,16}+[A-Za-z]{1,16}+[0-9]{1,16}+[A-Za-z]"
 )
@@ -106,7 +107,7 @@ def harmless(value: bytes) -> str | None:
     The reason is one of a fixed set of words, so it can be shown.
     """
     value = value[:CHECKED]
-    if _ALTERNATING.match(value):
+    if ALTERNATING.match(value):
         return None
     if len(set(value)) < 4 and len(value) > 3:
         return "repeats"
@@ -145,6 +146,31 @@ def machine_made(value: bytes) -> bool:
     return bool(digits and letters) or (upper >= 2 and lower >= 2) or digits >= 20
 
 
+_HEXADECIMAL: Final = re.compile(rb"[0-9A-Fa-f\-]*\Z")
+_KNOWN_IDS: Final = re.compile(
+    rb"(?:01[0-9A-HJKMNP-TV-Z]{24}|[A-Za-z]{2,8}-[0-9]{1,9}|[_a-z]{2,24}[-_][0-9A-Fa-f\-]{16,64}|sha[0-9]{1,3}-.*|W/.*)\Z"
+)
+
+_STRUCTURED: Final = re.compile(rb":|=[^=]|[A-Za-z]{12,}[./]|(?:\.[a-z]{2,5})\Z")
+
+
+def distinct(value: bytes) -> bool:
+    """Tell whether ``value`` is random in a way that identifiers are not.
+
+    Hexadecimal strings, UUIDs and ULIDs are what traces, digests and rows are called, so
+    only base64, base62 and base36 of some length count: where nothing but the value
+    itself tells, a trace id must stay.
+    """
+    value = value[:CHECKED]
+    if len(value) < 20 or _STRUCTURED.search(value) or _HEXADECIMAL.match(value) or _KNOWN_IDS.match(value):
+        return False
+    if not machine_made(value):
+        return False
+    digits = sum(48 <= byte <= 57 for byte in value)
+    mixed = any(65 <= byte <= 90 for byte in value) and any(97 <= byte <= 122 for byte in value)
+    return 2 <= digits <= len(value) * 2 // 3 and (mixed or len(value) >= 24)
+
+
 def _b64(data: bytes) -> bytes:
     """Decode a prefix of base64 or base64url ``data``; b"" if it is neither."""
     data = data[: len(data) - len(data) % 4] if len(data) % 4 == 1 else data
@@ -167,13 +193,23 @@ def _jose(value: bytes) -> bool:
     A token cut short inside its header counts by the header's first member; a whole header
     without a second part is none, as it is public (RFC 7515 section 7.2).
     """
-    if not _JOSE_START.match(_b64(value[:16])):
+    first, dot, _ = value[:4096].partition(b".")
+    return _is_jose_header(first) if dot else _is_cut_jose_header(first)
+
+
+@lru_cache(maxsize=512)
+def _is_jose_header(part: bytes) -> bool:
+    """Decide once for each header: they are public, and a service has few."""
+    if not _JOSE_START.match(_b64(part[:16])):
         return False
-    decoded = _b64(value[:4096].split(b".", 1)[0])
-    if b"." in value[:4096] and _JOSE_NAME.match(decoded):
-        return True
-    if b"." in value[:4096]:
-        return _is_object_with(decoded, ("alg", "enc"))
+    decoded = _b64(part)
+    return bool(_JOSE_NAME.match(decoded)) or _is_object_with(decoded, ("alg", "enc"))
+
+
+def _is_cut_jose_header(part: bytes) -> bool:
+    if not _JOSE_START.match(_b64(part[:16])):
+        return False
+    decoded = _b64(part[:512])
     return not decoded.rstrip().endswith(b"}") and decoded.lstrip().startswith(_CUT_HEADERS)
 
 
@@ -218,6 +254,7 @@ VALIDATORS: Final[dict[str, Callable[[bytes], bool]]] = {
     "fernet": _fernet,
     "signed-timestamp": _signed_timestamp,
     "machine-made": machine_made,
+    "distinct": distinct,
     "not-masked": lambda value: harmless(value) not in ("mask", "template", "repeats"),
     "not-harmless": lambda value: harmless(value) is None,
 }
