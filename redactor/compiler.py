@@ -15,9 +15,9 @@ from enum import IntEnum
 from hashlib import blake2b
 from typing import Final
 
-from redactor.model import Rule, Ruleset, Shape
+from redactor.model import Named, Rule, Ruleset, Shape
 from redactor.rulefiles import fixed_width
-from redactor.syntax import NAMED_SEPARATORS, PAIR_SEPARATORS, PATH_SEGMENT, PROSE_SEPARATOR, SLASH, VALUE, VALUE_FIRST, WORD_GAP, split_words
+from redactor.syntax import ANY_FIRST, ANY_VALUE, NAMED_SEPARATORS, PAIR_SEPARATORS, PATH_SEGMENT, PROSE_SEPARATOR, SLASH, VALUE, VALUE_FIRST, WORD_GAP, split_words
 from redactor.validators import VALIDATORS
 
 __all__ = ["CompiledRuleset", "CompiledShape", "Kind", "Names", "Trigger", "compile_ruleset"]
@@ -192,15 +192,23 @@ def _compile_shape(shape: Shape, prefix: str, rule: int) -> CompiledShape:
 
 
 def _named_triggers(rules: tuple[Rule, ...]) -> Iterable[Trigger]:
-    """Yield one trigger of assignments for each depth, and one of pairs for all names."""
+    """Yield triggers for names with values of each depth, and one for pairs with any name."""
+    named = [rule.named for rule in rules if rule.named is not None and rule.named.where == "anywhere"]
+    anything = [names for names in named if names.value == "any"]
+    yield from _assigned(anything, ANY_FIRST, ANY_VALUE)
+    yield from _assigned([names for names in named if names not in anything], VALUE_FIRST, VALUE)
+    for separator in PAIR_SEPARATORS if named else ():
+        yield from _grouped(["[a-z0-9_]"], separator, VALUE_FIRST, VALUE, min(_DEPTHS))
+
+
+def _assigned(every: list[Named], first: str, value: str) -> Iterable[Trigger]:
     depths: dict[str, int] = {}
     names: dict[tuple[str, ...], int] = {}
-    for rule in rules:
-        if rule.named is not None and rule.named.where == "anywhere":
-            depth = max(reach for reach in _DEPTHS if reach <= rule.named.min_length)
-            for name in rule.named.names:
-                names[name] = min(depth, names.get(name, depth))
-            depths |= dict.fromkeys((f"(?:{pattern})" for pattern in rule.named.patterns), depth)
+    for named in every:
+        depth = max(reach for reach in _DEPTHS if reach <= named.min_length)
+        for name in named.names:
+            names[name] = min(depth, names.get(name, depth))
+        depths |= dict.fromkeys((f"(?:{pattern})" for pattern in named.patterns), depth)
     # session_id also finds sessionid, as the gap between its words may be empty.
     spaced = {"".join(name) for name in names if len(name) > 1}
     for name, depth in names.items():
@@ -212,9 +220,7 @@ def _named_triggers(rules: tuple[Rule, ...]) -> Iterable[Trigger]:
     for depth in _DEPTHS:
         endings = [ending for ending, reach in depths.items() if reach == depth]
         for separator in NAMED_SEPARATORS:
-            yield from _named(endings, separator, depth)
-    for separator in PAIR_SEPARATORS if depths else ():
-        yield from _named(["[a-z0-9_]"], separator, min(_DEPTHS))
+            yield from _grouped(endings, separator, first, value, depth)
 
 
 def _prose_triggers(rules: tuple[Rule, ...]) -> Iterable[Trigger]:
@@ -228,9 +234,9 @@ def _prose_triggers(rules: tuple[Rule, ...]) -> Iterable[Trigger]:
         yield Trigger(pattern.encode("ascii"), depth, Kind.PROSE)
 
 
-def _named(endings: Iterable[str], separator: str, depth: int) -> Iterable[Trigger]:
+def _grouped(endings: Iterable[str], separator: str, first: str, value: str, depth: int) -> Iterable[Trigger]:
     for group in _batches(sorted(endings, key=lambda ending: (len(ending), ending))):
-        pattern = rf"(?i:{'|'.join(group)})(?:[.\-]?[0-9])?{separator}{VALUE_FIRST}{VALUE}{{{depth - 1}}}"
+        pattern = rf"(?i:{'|'.join(group)})(?:[.\-]?[0-9])?{separator}{first}{value}{{{depth - 1}}}"
         yield Trigger(pattern.encode("ascii"), depth, Kind.NAMED)
 
 

@@ -27,6 +27,7 @@ from redactor.syntax import (
     path_names,
     quoted_end,
     read_lead,
+    soft_break,
     trim,
     unquoted_end,
     value_run,
@@ -82,15 +83,16 @@ _PARAMETER: Final = re.compile(
 )
 _PASSWORD: Final = re.compile(rb"[^\x00-\x20\"'&<>\\]++")
 _CODE: Final = re.compile(rb"(?:[A-Z]-)?[0-9]{3,5}[ \-]?[0-9]{1,5}(?![0-9A-Za-z])|(?=[A-Z]*[0-9])[A-Z0-9]{6,8}(?![0-9A-Za-z_\-])")
-_COOKIE_NAME: Final = re.compile(rb"[ \t]*+([!#$%&*+\-.^_`|~0-9A-Za-z:\[\]]{1,128})=(\\{0,3}\"?)")
+_COOKIE_NAME: Final = re.compile(rb"[ \t]*+([!#$%&*+\-.^_`|~0-9A-Za-z:\[\]]{1,128})=((?:\\{0,3}\"|\\x22|%22)?)")
 _COOKIE_VALUE: Final = re.compile(
     rb"(?:[^\x00-\x20\"',;\\<>`\]\x7f-\xff]|\\{1,3}(?:/|[0-3][0-7]{2}|u00(?!2[27])[0-9a-fA-F]{2}))*+"
 )
-_COOKIE_NEXT: Final = re.compile(rb"\\{0,3}\"?(?:;|, ?)[ \t]*+(?=[^\s;,=]{1,128}=)|; ?(?:[A-Za-z]{4,12}(?:; ?|(?=[^=A-Za-z])|\Z)){1,3}")
+_COOKIE_NEXT: Final = re.compile(rb"(?:\\{0,3}\"|\\x22|%22)?(?:;|, ?)[ \t]*+(?=[^\s;,=]{1,128}=)|; ?(?:[A-Za-z]{4,12}(?:; ?|(?=[^=A-Za-z])|\Z)){1,3}")
 _HTTP_ONLY: Final = re.compile(rb"[^\r\n\"']{0,512}?; ?httponly(?![a-z])", re.IGNORECASE)
 _WORD_START: Final = re.compile(
     rb"(?<![A-Za-z0-9_\-])|(?<=%[0-9A-Fa-f]{2})|(?<=\\[nrtbf])|(?<=\\u[0-9A-Fa-f]{4})|(?<=\x1b\[[0-9]m)|(?<=\x1b\[[0-9]{2}m)"
 )
+_OTHER_KEY: Final = re.compile(rb"[A-Za-z0-9_.\-]{1,96}\\{0,3}[\"'](?: ?:|\.)")
 _MEMBER: Final = re.compile(rb"[A-Za-z_]{2,24}[:=]")
 _KEY_WORDS: Final = re.compile(rb"(?:[a-z_\-.]{2,32}:){1,4}(?=[^:]{8})")
 _SHORTEST_UNKNOWN_COOKIE: Final = 20
@@ -179,12 +181,30 @@ class Scanner:
             else:
                 outcome = self._judges[number](here, start)
             if not outcome:
+                end = found[-1][1]
+                if data[end - 1] == 61 and data[end : end + 1] in (b"\n", b"\r"):
+                    self._go_on(here)
                 covered = found[-1][1]
             if trace is not None:
                 trace.extend(
                     [Decision(*match, "", "") for match in found[before:]] if not outcome else [outcome]
                 )
         return found
+
+    @staticmethod
+    def _go_on(here: _Pass) -> None:
+        """Add the further lines of a token that quoted-printable has wrapped, each as a match."""
+        start, end, rule = here.found[-1]
+        first = start
+        broken = soft_break(here.data, end)
+        while broken is not None and end - first < TOKEN_LIMIT:
+            here.found[-1] = (start, broken[0], rule)
+            start = broken[1]
+            end = trim(here.data, start, unquoted_end(here.data, start, start + 80, 0))
+            if end == start:
+                return
+            here.found.append((start, end, rule))
+            broken = soft_break(here.data, end)
 
     # --- shapes -----------------------------------------------------------------------
 
@@ -261,6 +281,8 @@ class Scanner:
         if rule is None or rule == HARMLESS:
             reason = "not a secret's name" if rule is None else "a name known to be harmless"
             return Decision(start, start, -1, plan.lead.key, reason)
+        if b"," in plan.lead.separator and _OTHER_KEY.match(data, start):
+            return Decision(start, start, rule, plan.lead.key, "a list of names")
         outcome = self._value(here, start, rule, plan.lead)
         return Decision(start, start, rule, plan.lead.key, outcome) if outcome else None
 
@@ -358,7 +380,7 @@ class Scanner:
         if end - start < self._min_length(rule):
             return "too short"
         reason = harmless(data[start:end])
-        prose = not lead.quote and b":" in lead.separator
+        prose = b"," in lead.separator or (not lead.quote and b":" in lead.separator)
         if reason in ("mask", "template", "repeats") or (reason == "words" and prose):
             return f"looks like {reason}"
         return start, end, rule

@@ -13,7 +13,7 @@ from typing import Final
 from redactor.model import Summary
 from redactor.replace import Replacer
 from redactor.scanner import CONTEXT, Scanner
-from redactor.syntax import LEAD_LIMIT, TOKEN_LIMIT, oversized_end
+from redactor.syntax import LEAD_LIMIT, TOKEN_LIMIT, oversized_end, soft_break
 
 __all__ = ["BLOCK", "HOLD", "Stream"]
 
@@ -110,12 +110,22 @@ class _Lines:
             self._swallow(final=False)
         if len(self._kept) - self._given < self._enough:
             return b""
-        line_end = self._kept.rfind(b"\n", self._given) + 1
+        line_end = self._last_line_end()
         if line_end:
             return self._give(line_end, line_end)
         if len(self._kept) - self._given > BLOCK + HOLD:
             return self._give(len(self._kept) - HOLD, len(self._kept))
         return b""
+
+    def _last_line_end(self) -> int:
+        """Return the end of the last whole line that no soft line break continues, or 0."""
+        end = self._kept.rfind(b"\n", self._given) + 1
+        while end:
+            stop = end - 2 if self._kept[end - 2 : end - 1] == b"\r" else end - 1
+            if stop <= self._given or soft_break(self._kept, stop) is None:
+                break
+            end = self._kept.rfind(b"\n", self._given, end - 1) + 1
+        return end
 
     def finish(self) -> bytes:
         if self._swallowing:

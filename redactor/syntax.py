@@ -13,6 +13,8 @@ from typing import Final, NamedTuple
 import regex
 
 __all__ = [
+    "ANY_FIRST",
+    "ANY_VALUE",
         "LEAD_LIMIT",
     "NAMED_SEPARATORS",
     "PAIR_SEPARATORS",
@@ -34,6 +36,7 @@ __all__ = [
     "path_names",
     "quoted_end",
     "read_lead",
+    "soft_break",
     "split_words",
     "trim",
     "unquoted_end",
@@ -105,6 +108,9 @@ PAIR_SEPARATORS: Final = _MARKED_PAIRS
 
 VALUE_FIRST: Final = r"[A-Za-z0-9._~+/\-%$!|@]"
 VALUE: Final = r"[A-Za-z0-9._~+/\-%$!|@=:*^]"
+ANY_FIRST: Final = r"[A-Za-z0-9._~+/\-%$!|@#*?^,;)]"
+ANY_VALUE: Final = r"[!-~]"
+"""Classes of a password's characters, for rules whose value may be anything."""
 WORD_GAP: Final = r"[_\-. \[({]?"
 PATH_SEGMENT: Final = r"[A-Za-z0-9_\-.~=:%]"
 SLASH: Final = r"(?:/|%(?:25){0,2}2[fF]|\\{1,3}/)"
@@ -310,6 +316,18 @@ def oversized_end(data: bytes, start: int) -> int:
 
 TRIMMED: Final = frozenset(b".,:;!?*^|")
 """Punctuation that ends a sentence, not a token."""
+
+
+def soft_break(data: bytes, end: int) -> tuple[int, int] | None:
+    """Return where a run that ended at ``end`` was cut and goes on, if quoted-printable cut it.
+
+    RFC 2045 section 6.7 (5): a line of at most 76 characters ends in ``=``.
+    """
+    if data[end - 1] != 61 or data[end : end + 1] not in (b"\n", b"\r"):
+        return None
+    column = end - 1 - data.rfind(b"\n", max(0, end - 80), end)
+    resume = end + (2 if data[end : end + 2] == b"\r\n" else 1)
+    return (end - 1, resume) if 70 <= column <= 76 and data[resume - 1] == 10 else None
 
 
 def trim(data: bytes, start: int, end: int) -> int:
