@@ -17,7 +17,19 @@ from typing import Final
 
 from redactor.model import Named, Rule, Ruleset, Shape
 from redactor.rulefiles import fixed_width
-from redactor.syntax import ANY_FIRST, ANY_VALUE, NAMED_SEPARATORS, PAIR_SEPARATORS, PATH_SEGMENT, PROSE_SEPARATOR, SLASH, VALUE, VALUE_FIRST, WORD_GAP, split_words
+from redactor.syntax import (
+    ANY_FIRST,
+    ANY_VALUE,
+    NAMED_SEPARATORS,
+    PAIR_SEPARATORS,
+    PATH_SEGMENT,
+    PROSE_SEPARATOR,
+    SLASH,
+    VALUE,
+    VALUE_FIRST,
+    WORD_GAP,
+    split_words,
+)
 from redactor.validators import VALIDATORS
 
 __all__ = ["CompiledRuleset", "CompiledShape", "Kind", "Names", "Trigger", "compile_ruleset"]
@@ -31,7 +43,19 @@ _MOST_BODY: Final = 16
 _DEPTHS: Final = (3, 4, 6, 8)
 """How far into a named value a trigger may reach; a longer reach means fewer candidates."""
 
-_PROSE_WORDS: Final = ("session", "token", "sid", "cookie", "ticket", "jwt", "code", "nonce", "passcode", "otp", "einmalcode")
+_PROSE_WORDS: Final = (
+    "session",
+    "token",
+    "sid",
+    "cookie",
+    "ticket",
+    "jwt",
+    "code",
+    "nonce",
+    "passcode",
+    "otp",
+    "einmalcode",
+)
 """Last words of names that are looked for in sentences, where no sign says that a value follows."""
 
 _GROUP: Final = 32
@@ -156,9 +180,7 @@ def compile_ruleset(ruleset: Ruleset) -> CompiledRuleset:
     triggers.extend(_named_triggers(ruleset.rules))
     triggers.extend(_path_triggers(ruleset.rules))
     triggers.extend(_prose_triggers(ruleset.rules))
-    digest = blake2b(
-        b"\0".join(b"%d:%s" % (trigger.depth, trigger.pattern) for trigger in triggers), digest_size=16
-    )
+    digest = blake2b(b"\0".join(b"%d:%s" % (trigger.depth, trigger.pattern) for trigger in triggers), digest_size=16)
     return CompiledRuleset(
         rules=ruleset.rules,
         triggers=tuple(triggers),

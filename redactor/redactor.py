@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from redactor.compiler import compile_ruleset
 from redactor.engines import choose_engine
@@ -16,6 +16,9 @@ from redactor.scanner import Decision, Scanner
 from redactor.stream import BLOCK, Stream
 
 __all__ = ["Redactor"]
+
+_Bytes: TypeAlias = bytes
+"""The type, where a method of the same name hides it."""
 
 _ERROR_BYTES: Final = ERROR_PLACEHOLDER.encode()
 _DEEPEST: Final = 64
@@ -70,7 +73,7 @@ class Redactor:
             self.summary.add_error()
             return ERROR_PLACEHOLDER
 
-    def bytes(self, data: bytes) -> bytes:
+    def bytes(self, data: _Bytes) -> _Bytes:
         """Return ``data`` without its secrets; the same object if it has none."""
         try:
             if len(data) > BLOCK or data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
@@ -82,7 +85,7 @@ class Redactor:
             self.summary.add_error()
             return _ERROR_BYTES
 
-    def stream(self, chunks: Iterable[bytes], *, line_buffered: bool = False) -> Iterator[bytes]:
+    def stream(self, chunks: Iterable[_Bytes], *, line_buffered: bool = False) -> Iterator[_Bytes]:
         """Yield the redacted bytes of ``chunks``; how they are cut makes no difference.
 
         Errors of the iterable itself are its own and pass through.
@@ -100,22 +103,20 @@ class Redactor:
         """Return a stream to be fed by hand."""
         return Stream(self.scanner, self.replacer, self.summary, line_buffered)
 
-    def matches(self, text: str | bytes) -> list[Match]:
+    def matches(self, text: str | _Bytes) -> list[Match]:
         """Return where the secrets of ``text`` are, in order.
 
         Offsets are in characters for a ``str`` and in bytes for ``bytes``. The policy's
         allowlist counts; its redactions do not.
         """
-        data = text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass")
+        data = text if isinstance(text, _Bytes) else text.encode("utf-8", "surrogatepass")
         found = self.replacer.wanted(data, self.scanner.scan(data))
         rules = self.ruleset.rules
-        if isinstance(text, bytes) or len(text) == len(data):
+        if isinstance(text, _Bytes) or len(text) == len(data):
             return [Match(rules[rule].id, start, end) for start, end, rule in found]
-        return [
-            Match(rules[rule].id, _characters(data, start), _characters(data, end)) for start, end, rule in found
-        ]
+        return [Match(rules[rule].id, _characters(data, start), _characters(data, end)) for start, end, rule in found]
 
-    def explain(self, data: bytes) -> list[Decision]:
+    def explain(self, data: _Bytes) -> list[Decision]:
         """Return every candidate in ``data`` and what became of it, for people to read."""
         trace: list[Decision] = []
         self.scanner.scan(data, trace)
@@ -154,7 +155,7 @@ class Redactor:
 
     # --- inside -----------------------------------------------------------------------
 
-    def _splice(self, data: bytes, found: list[Found]) -> bytes:
+    def _splice(self, data: _Bytes, found: list[Found]) -> _Bytes:
         found = self.replacer.wanted(data, found)
         if not found:
             return data
@@ -162,7 +163,7 @@ class Redactor:
         self.summary.add([rules[rule].id for _, _, rule in found])
         return self.replacer.splice(data, found)
 
-    def _stream_whole(self, data: bytes) -> bytes:
+    def _stream_whole(self, data: _Bytes) -> _Bytes:
         stream = self.open_stream()
         pieces = [stream.feed(data[start : start + BLOCK]) for start in range(0, len(data), BLOCK)]
         return b"".join([*pieces, stream.finish()])

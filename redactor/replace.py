@@ -159,7 +159,7 @@ class Replacer:
             for rule in ruleset.rules
         )
         #: Replacements that do not depend on the secret, by rule index; ``None`` where they do.
-        self.constant = tuple(self._constant(*rule) for rule in self._rules)
+        self.constant = tuple(self._constant(how, mark, marked) for how, _, mark, marked in self._rules)
 
     def replacement(self, rule: int, secret: bytes) -> bytes:
         """Return what stands for ``secret``, which ``rule`` (an index) found."""
@@ -192,7 +192,7 @@ class Replacer:
             return found
         return [match for match in found if data[match[0] : match[1]] not in self.allowlist]
 
-    def _constant(self, redaction: str, rule_id: str, placeholder: bytes, fingerprinted: bool) -> bytes | None:
+    def _constant(self, redaction: str, placeholder: bytes, fingerprinted: bool) -> bytes | None:
         if redaction == "mask":
             return _MASK
         if redaction == "remove":

@@ -88,9 +88,7 @@ def load_ruleset(paths: Sequence[Path] | None = None) -> Ruleset:
     stored = cache.load(f"rules-{digest}")
     if stored is not None:
         return Ruleset(tuple(_from_plain(plain) for plain in json.loads(stored)), digest)
-    rules = _check_ids(
-        rule for path, content in zip(chosen, contents, strict=True) for rule in _parse(path, content)
-    )
+    rules = _check_ids(rule for path, content in zip(chosen, contents, strict=True) for rule in _parse(path, content))
     plain = [asdict(rule) | {"examples": (), "description": ""} for rule in rules]
     cache.store(f"rules-{digest}", json.dumps(plain).encode())
     return Ruleset(tuple(_from_plain(p) for p in json.loads(json.dumps(plain))), digest)
@@ -341,7 +339,9 @@ class _File:
         if _ENDLESS.search(bare):
             raise self.error(line, f"'{field}' repeats without a bound; write {{0,64}} instead of * or +")
         if _NOT_PORTABLE.search(_SKIP.sub(lambda m: m.group() if m.group()[0] == "\\" else "", pattern)):
-            raise self.error(line, f"'{field}' uses a look-around, an anchor or a back-reference; no engine shares those")
+            raise self.error(
+                line, f"'{field}' uses a look-around, an anchor or a back-reference; no engine shares those"
+            )
         if compiled.fullmatch(b"") is not None:
             raise self.error(line, f"'{field}' can match nothing at all")
 

@@ -45,6 +45,7 @@ CONTEXT: Final = CONTAINER_LIMIT + LEAD_LIMIT
 
 _CACHED_LEADS: Final = 8192
 
+
 class Decision(NamedTuple):
     """One candidate and what became of it, for ``explain``.
 
@@ -82,12 +83,16 @@ _PARAMETER: Final = re.compile(
     rb"(?i)(response|signature|oauth_token|oauth_signature|mac|data|t|sig|credentials?)=\\{0,3}\"?([A-Za-z0-9._~+/%\-=]{8,1024})"
 )
 _PASSWORD: Final = re.compile(rb"[^\x00-\x20\"'&<>\\]++")
-_CODE: Final = re.compile(rb"(?:[A-Z]-)?[0-9]{3,5}[ \-]?[0-9]{1,5}(?![0-9A-Za-z])|(?=[A-Z]*[0-9])[A-Z0-9]{6,8}(?![0-9A-Za-z_\-])")
+_CODE: Final = re.compile(
+    rb"(?:[A-Z]-)?[0-9]{3,5}[ \-]?[0-9]{1,5}(?![0-9A-Za-z])|(?=[A-Z]*[0-9])[A-Z0-9]{6,8}(?![0-9A-Za-z_\-])"
+)
 _COOKIE_NAME: Final = re.compile(rb"[ \t]*+([!#$%&*+\-.^_`|~0-9A-Za-z:\[\]]{1,128})=((?:\\{0,3}\"|\\x22|%22)?)")
 _COOKIE_VALUE: Final = re.compile(
     rb"(?:[^\x00-\x20\"',;\\<>`\]\x7f-\xff]|\\{1,3}(?:/|[0-3][0-7]{2}|u00(?!2[27])[0-9a-fA-F]{2}))*+"
 )
-_COOKIE_NEXT: Final = re.compile(rb"(?:\\{0,3}\"|\\x22|%22)?(?:;|, ?)[ \t]*+(?=[^\s;,=]{1,128}=)|; ?(?:[A-Za-z]{4,12}(?:; ?|(?=[^=A-Za-z])|\Z)){1,3}")
+_COOKIE_NEXT: Final = re.compile(
+    rb"(?:\\{0,3}\"|\\x22|%22)?(?:;|, ?)[ \t]*+(?=[^\s;,=]{1,128}=)|; ?(?:[A-Za-z]{4,12}(?:; ?|(?=[^=A-Za-z])|\Z)){1,3}"
+)
 _HTTP_ONLY: Final = re.compile(rb"[^\r\n\"']{0,512}?; ?httponly(?![a-z])", re.IGNORECASE)
 _WORD_START: Final = re.compile(
     rb"(?<![A-Za-z0-9_\-])|(?<=%[0-9A-Fa-f]{2})|(?<=\\[nrtbf])|(?<=\\u[0-9A-Fa-f]{4})|(?<=\x1b\[[0-9]m)|(?<=\x1b\[[0-9]{2}m)"
@@ -186,9 +191,7 @@ class Scanner:
                     self._go_on(here)
                 covered = found[-1][1]
             if trace is not None:
-                trace.extend(
-                    [Decision(*match, "", "") for match in found[before:]] if not outcome else [outcome]
-                )
+                trace.extend([Decision(*match, "", "") for match in found[before:]] if not outcome else [outcome])
         return found
 
     @staticmethod
@@ -362,7 +365,7 @@ class Scanner:
             return outcome
         return "could be an identifier"
 
-    def _digits(self, data: bytes, start: int, rule: int, lead: Lead) -> Found | str:
+    def _digits(self, data: bytes, start: int, rule: int, _lead: Lead) -> Found | str:
         code = _CODE.match(data, start)
         if code is None:
             return "not a one-time code"

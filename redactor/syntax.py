@@ -15,7 +15,7 @@ import regex
 __all__ = [
     "ANY_FIRST",
     "ANY_VALUE",
-        "LEAD_LIMIT",
+    "LEAD_LIMIT",
     "NAMED_SEPARATORS",
     "PAIR_SEPARATORS",
     "PATH_SEGMENT",

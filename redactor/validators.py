@@ -14,7 +14,16 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Final
 
-__all__ = ["ALTERNATING", "CHECKED", "VALIDATORS", "credential_pair", "distinct", "harmless", "machine_made", "word_like"]
+__all__ = [
+    "ALTERNATING",
+    "CHECKED",
+    "VALIDATORS",
+    "credential_pair",
+    "distinct",
+    "harmless",
+    "machine_made",
+    "word_like",
+]
 
 CHECKED: Final = 256
 """How many bytes of a value the look-alike checks read."""
@@ -90,13 +99,13 @@ _NUMBER: Final = re.compile(
     rb"[+\-]?(?:[0-9]{1,15}|[0-9]{1,9}(?:[.,:][0-9]{1,9}){1,4}|0[xX][0-9A-Fa-f]{1,16})"
     rb"(?:[eE][+\-]?[0-9]{1,3})?(?:\|[a-z]{1,2}(?:\|@[0-9.]{1,8})?(?:\|#.*)?|%|[kKMGTP]?i?[bB]|ns|us|ms|s|m|h|d|sec|min|px|rem|em)?\Z"
 )
-_DATE: Final = re.compile(
-    rb"[0-9]{4}[\-/][0-9]{2}[\-/][0-9]{2}(?:[T ][0-9:.,]{0,15}(?:Z|[+\-][0-9:]{4,6})?)?\Z"
-)
+_DATE: Final = re.compile(rb"[0-9]{4}[\-/][0-9]{2}[\-/][0-9]{2}(?:[T ][0-9:.,]{0,15}(?:Z|[+\-][0-9:]{4,6})?)?\Z")
 _URL: Final = re.compile(rb"[A-Za-z][A-Za-z0-9+.\-]{1,15}(?::|%3[Aa])(?:/|%2[Ff]|\\/){2}")
 _EMAIL: Final = re.compile(rb"[A-Za-z0-9._%+\-]{1,64}@[A-Za-z0-9\-]{1,63}(?:\.[A-Za-z0-9\-]{1,63})+\Z")
 _IPV4: Final = re.compile(rb"[0-9]{1,3}(?:\.[0-9]{1,3}){3}(?::[0-9]{1,5}|/[0-9]{1,2})?\Z")
-_HOST: Final = re.compile(rb"(?:[a-z0-9](?:[a-z0-9\-]{0,61}[a-z0-9])?\.)+(?:com|net|org|io|dev|local|internal|svc|localhost|example|test|[a-z]{2})(?::[0-9]{1,5})?\Z")
+_HOST: Final = re.compile(
+    rb"(?:[a-z0-9](?:[a-z0-9\-]{0,61}[a-z0-9])?\.)+(?:com|net|org|io|dev|local|internal|svc|localhost|example|test|[a-z]{2})(?::[0-9]{1,5})?\Z"
+)
 _VERSION: Final = re.compile(rb"[vV]?[0-9]{1,4}(?:\.[0-9]{1,6}){1,4}(?:[\-+.][A-Za-z0-9.\-]{0,24})?\Z")
 _PATH: Final = re.compile(rb"(?:~|\.{1,2}|[A-Za-z]:)?[/\\](?:[^/\\]{0,80}[/\\])*[^/\\]{0,80}\Z")
 
@@ -184,7 +193,9 @@ def _b64(data: bytes) -> bytes:
 _URLSAFE: Final = bytes.maketrans(b"-_", b"+/")
 _JOSE_START: Final = re.compile(rb'\s*\{\s*(?:"[A-Za-z]|\Z)')
 _CUT_HEADERS: Final = (b'{"alg', b'{"typ":"JWT', b'{"typ":"at+jwt', b'{"kid":', b'{"x5t":', b'{"enc":')
-_JOSE_NAME: Final = re.compile(rb'\A\s*\{\s*(?:"[^"\\]{0,64}"\s*:\s*(?:"[^"\\]{0,512}"|[0-9.]+|true|false|null|\[[^\[\]]{0,2048}\]|\{[^{}]{0,2048}\})\s*,\s*){0,16}"(?:alg|enc)"\s*:')
+_JOSE_NAME: Final = re.compile(
+    rb'\A\s*\{\s*(?:"[^"\\]{0,64}"\s*:\s*(?:"[^"\\]{0,512}"|[0-9.]+|true|false|null|\[[^\[\]]{0,2048}\]|\{[^{}]{0,2048}\})\s*,\s*){0,16}"(?:alg|enc)"\s*:'
+)
 
 
 def _jose(value: bytes) -> bool:
@@ -241,13 +252,13 @@ def _fernet(value: bytes) -> bool:
 
 
 def _signed_timestamp(value: bytes) -> bool:
-    """itsdangerous and Django signing: payload, time and signature joined by ``.`` or ``:``."""
+    """Django signing and itsdangerous: payload, time and signature joined by ``.`` or ``:``."""
     parts = re.split(rb"[.:]", value[:4096].lstrip(b".:"))
     return len(parts) >= 3 and 4 <= len(parts[-2]) <= 8 and 20 <= len(parts[-1]) <= 86
 
 
 VALIDATORS: Final[dict[str, Callable[[bytes], bool]]] = {
-    "": lambda value: True,
+    "": bool,
     "jose": _jose,
     "laravel": _laravel,
     "credential-pair": credential_pair,

@@ -1,0 +1,127 @@
+"""The command line. ``main`` is the entry point and the only place that knows exit codes.
+
+====  ==========================================================================
+code  meaning
+====  ==========================================================================
+0     done; also when the reader of a pipe has gone away, which is not our error
+1     findings: ``scan``, ``scrub --check`` and ``rules test``
+2     a wrong option, rule, policy or configuration
+3     some source could not be processed, or the output could not be written
+4     an input changed while it was read; the destination is as it was
+129   ended by SIGHUP, 130 by SIGINT, 143 by SIGTERM
+====  ==========================================================================
+
+Where several fit, 4 goes before 3 and 3 before 1: a result that is not complete is the
+more important news. Whatever happens, errors are one line on stderr, without a traceback
+and without a byte of any input.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from importlib import import_module
+from typing import Final
+
+import click
+
+from redactor import __version__
+from redactor.cli.messages import complain, internal
+from redactor.cli.signals import Interrupted, interruptible, received
+from redactor.errors import RedactorError, SourceError
+
+__all__ = ["EXIT_CHANGED", "EXIT_DONE", "EXIT_FINDINGS", "EXIT_SOURCE", "EXIT_USAGE", "main"]
+
+EXIT_DONE: Final = 0
+EXIT_FINDINGS: Final = 1
+EXIT_USAGE: Final = 2
+EXIT_SOURCE: Final = 3
+EXIT_CHANGED: Final = 4
+
+_COMMANDS: Final = {
+    "completion": "completion",
+    "explain": "explain",
+    "rules": "rules",
+    "scan": "scan",
+    "scrub": "scrub",
+}
+"""The commands and the modules of this package they live in."""
+
+
+class _LazyGroup(click.Group):
+    """A group that imports a command when it is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 (click's signature)
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in _COMMANDS:
+            return None
+        command = import_module(f"redactor.cli.{_COMMANDS[cmd_name]}").command
+        assert isinstance(command, click.Command)
+        return command
+
+
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="redactor")
+def cli() -> None:
+    """Remove session secrets from logs, and nothing else.
+
+    \b
+    Exit codes: 0 done, 1 findings (scan, scrub --check, rules test), 2 wrong option,
+    rule or configuration, 3 a source could not be processed, 4 an input changed
+    while it was read, 129/130/143 ended by SIGHUP/SIGINT/SIGTERM.
+    A pipe whose reader has gone away ends the work quietly.
+    """
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Run the command line on ``args`` (by default the process's) and return the exit code.
+
+    Raises nothing: every error becomes one line on stderr and a code of the table above.
+    """
+    with interruptible():
+        try:
+            result = cli.main(args, prog_name="redactor", standalone_mode=False)
+            return int(result or EXIT_DONE)
+        except BrokenPipeError:
+            _forget_stdout()
+            return EXIT_DONE
+        except Interrupted as interrupted:
+            return interrupted.exit_code
+        except SystemExit as done:  # how click ends when a shell asks it for completions
+            return done.code if isinstance(done.code, int) else EXIT_DONE
+        except click.exceptions.NoArgsIsHelpError as error:
+            click.echo(error.format_message(), err=True)
+            return EXIT_USAGE
+        except Exception as error:
+            # A signal that arrived inside a C callback may come out as an error of the library.
+            return received() or _explained(error)
+
+
+def _explained(error: Exception) -> int:
+    """Say on stderr what went wrong, in one line, and return the exit code for it."""
+    if isinstance(error, click.Abort):
+        return 128 + 2
+    if isinstance(error, click.ClickException):
+        complain(" ".join(error.format_message().split()))
+        return EXIT_USAGE
+    if isinstance(error, RedactorError):
+        complain(str(error))
+        return EXIT_SOURCE if isinstance(error, SourceError) else EXIT_USAGE
+    if isinstance(error, OSError):
+        complain(f"standard output: {error.strerror}, expected to be able to write")
+        _forget_stdout()
+        return EXIT_SOURCE
+    complain(internal(error))
+    return EXIT_SOURCE
+
+
+def _forget_stdout() -> None:
+    """Point stdout at nothing, so that Python does not fail once more when it flushes at exit."""
+    with suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.__stdout__.fileno() if sys.__stdout__ else 1)
+        os.close(nowhere)

@@ -1,0 +1,376 @@
+"""Reading sources and writing destinations, bytes in and bytes out."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import select
+import stat
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Protocol, Self
+
+from redactor.cli.messages import complain, internal, shown
+from redactor.errors import SourceError
+
+__all__ = [
+    "BLOCK",
+    "AtomicFile",
+    "Destination",
+    "DestinationError",
+    "Nowhere",
+    "OpenFile",
+    "Source",
+    "Visited",
+    "is_same_file",
+    "open_destination",
+    "visit",
+]
+
+BLOCK: Final = 262144
+"""How many bytes are read and scanned at a time."""
+
+_BINARY: Final = getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
+
+
+class DestinationError(SourceError):
+    """A destination that cannot be written: the end of the whole run, not of one source."""
+
+
+# --- sources --------------------------------------------------------------------------
+
+
+class Source:
+    """A file, or standard input for ``-``, open for reading as a context manager.
+
+    Raises ``SourceError`` when it cannot be opened or read, or is a directory.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.name = shown(path)
+        self._handle = -1
+        self._opened: os.stat_result | None = None
+
+    def __enter__(self) -> Self:
+        try:
+            self._handle = _stdin() if self.path == "-" else os.open(self.path, os.O_RDONLY | _BINARY)
+            self._opened = os.fstat(self._handle)
+        except OSError as error:
+            self._close()
+            raise self._error(error) from None
+        if stat.S_ISDIR(self._opened.st_mode):
+            self._close()
+            raise SourceError(f"{self.name}: is a directory, expected a file")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._close()
+
+    def blocks(self, *, at_once: bool = False) -> Iterator[bytes]:
+        """Yield the bytes in blocks of at most ``BLOCK``.
+
+        Blocks are full while bytes keep coming. As soon as one would have to wait for
+        more, what is there is yielded, so that a slow pipe is passed on as it comes.
+        ``at_once`` yields what each read returns.
+        """
+        while first := self._read(BLOCK):
+            block = bytearray(first)
+            while not at_once and len(block) < BLOCK and self._has_more():
+                more = self._read(BLOCK - len(block))
+                if not more:
+                    yield bytes(block)
+                    return
+                block += more
+            yield bytes(block)
+
+    def has_changed(self) -> bool:
+        """Tell whether the path no longer names the file that was opened, as it was then."""
+        if self._opened is None or not stat.S_ISREG(self._opened.st_mode):
+            return False
+        try:
+            now = os.fstat(_stdin()) if self.path == "-" else Path(self.path).stat()
+        except OSError:
+            return True
+        return _state(now) != _state(self._opened)
+
+    def _read(self, size: int) -> bytes:
+        while True:
+            try:
+                return os.read(self._handle, size)
+            except BlockingIOError:
+                _wait(self._handle, for_reading=True)
+            except OSError as error:
+                raise self._error(error) from None
+
+    def _has_more(self) -> bool:
+        """Tell whether reading would not have to wait; ``False`` where that cannot be known."""
+        return _is_ready(self._handle, for_reading=True, timeout=0)
+
+    def _error(self, error: OSError) -> SourceError:
+        return SourceError(f"{self.name}: {error.strerror}, expected a readable file")
+
+    def _close(self) -> None:
+        if self._handle >= 0 and self.path != "-":
+            os.close(self._handle)
+        self._handle = -1
+
+
+@dataclass
+class Visited:
+    """What became of the sources: those processed, and whether some could not be."""
+
+    whole: list[Source] = field(default_factory=list)
+    failed: bool = False
+    cut: bool = False
+    """Some source failed after a part of it had been processed."""
+
+
+def visit(paths: Sequence[str], work: Callable[[Source], None]) -> Visited:
+    """Do ``work`` on every source; say on stderr which ones could not be processed.
+
+    A source that fails does not keep the others from being processed; a destination that
+    fails (``DestinationError``, ``BrokenPipeError``) ends everything and is passed on.
+    """
+    visited = Visited()
+    for path in paths:
+        source = Source(path)
+        opened = False
+        try:
+            with source:
+                opened = True
+                work(source)
+            visited.whole.append(source)
+        except (DestinationError, BrokenPipeError):
+            raise
+        except SourceError as error:
+            complain(str(error))
+            visited.failed, visited.cut = True, visited.cut or opened
+        except Exception as error:
+            complain(f"{source.name}: {internal(error)}")
+            visited.failed = visited.cut = True
+    return visited
+
+
+def is_same_file(path: str, destination: str | None) -> bool:
+    """Tell whether a source is the regular file that the destination (``None``: stdout) already is."""
+    try:
+        target = os.fstat(1) if destination is None else Path(destination).stat()
+        source = os.fstat(0) if path == "-" else Path(path).stat()
+    except OSError:
+        return False
+    return stat.S_ISREG(source.st_mode) and os.path.samestat(source, target)
+
+
+# --- destinations ---------------------------------------------------------------------
+
+
+class Destination(Protocol):
+    """Takes bytes; what it took counts once ``commit`` has been called.
+
+    Raises ``DestinationError``, or ``BrokenPipeError`` when nobody reads any more.
+    """
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
+    ) -> None: ...
+
+    def write(self, data: bytes) -> None:
+        """Write all of ``data``."""
+
+    def commit(self) -> None:
+        """Make what was written final."""
+
+    def is_terminal(self) -> bool:
+        """Tell whether a person is watching."""
+
+
+class Nowhere:
+    """The destination of runs that only count."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def write(self, data: bytes) -> None:
+        pass
+
+    def commit(self) -> None:
+        pass
+
+    def is_terminal(self) -> bool:
+        return False
+
+
+class OpenFile:
+    """A destination written as the bytes come: standard output, a pipe, a device."""
+
+    def __init__(self, path: str | None = None) -> None:
+        self.name = "standard output" if path is None else shown(path)
+        self._own = path is not None
+        try:
+            self._handle = _stdout() if path is None else os.open(path, os.O_WRONLY | _BINARY)
+        except OSError as error:
+            raise _refusal(self.name, error) from None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._own:
+            os.close(self._handle)
+
+    def write(self, data: bytes) -> None:
+        _write_all(self._handle, data, self.name)
+
+    def commit(self) -> None:
+        pass
+
+    def is_terminal(self) -> bool:
+        return os.isatty(self._handle)
+
+
+class AtomicFile:
+    """A destination that is replaced whole by ``commit``, or else is as it was.
+
+    The bytes go to a file of mode 0600 in the same directory, which is synced to disk and
+    renamed. It never stays behind, except when the process is killed by SIGKILL. A
+    destination that exists keeps its mode, and its owner where that is permitted.
+    """
+
+    def __init__(self, path: str, existing: os.stat_result | None) -> None:
+        self.name = shown(path)
+        self._target = Path(os.path.realpath(path))
+        self._existing = existing
+        # Not made from the target's name, which may be as long as names can be. Chosen before
+        # the file is there, so that no signal can come between creating it and knowing it.
+        self._temporary = self._target.parent / f".redactor-{secrets.token_hex(8)}"
+        self._handle = -1
+
+    def __enter__(self) -> Self:
+        try:
+            self._handle = os.open(self._temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _BINARY, 0o600)
+        except OSError as error:
+            raise _refusal(self.name, error) from None
+        except BaseException:
+            self._clean()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._clean()
+
+    def write(self, data: bytes) -> None:
+        _write_all(self._handle, data, self.name)
+
+    def commit(self) -> None:
+        try:
+            if self._existing is not None and hasattr(os, "fchmod"):
+                with suppress(PermissionError):
+                    os.fchown(self._handle, self._existing.st_uid, self._existing.st_gid)
+                os.fchmod(self._handle, stat.S_IMODE(self._existing.st_mode))
+            os.fsync(self._handle)
+            self._close()
+            self._temporary.replace(self._target)
+        except OSError as error:
+            raise _refusal(self.name, error) from None
+        self._sync_directory()
+
+    def is_terminal(self) -> bool:
+        return False
+
+    def _sync_directory(self) -> None:
+        """Make the new name durable, where directories can be synced at all."""
+        with suppress(OSError):
+            directory = os.open(self._target.parent, os.O_RDONLY)
+            try:
+                os.fsync(directory)
+            finally:
+                os.close(directory)
+
+    def _close(self) -> None:
+        if self._handle >= 0:
+            os.close(self._handle)
+            self._handle = -1
+
+    def _clean(self) -> None:
+        self._close()
+        self._temporary.unlink(missing_ok=True)
+
+
+def open_destination(path: str | None) -> Destination:
+    """Return the destination for ``path``: standard output for ``None``.
+
+    A regular file, or one that is not there yet, is written atomically. Anything else
+    (a device, a pipe) is written directly: replacing it would destroy it.
+    """
+    if path is None:
+        return OpenFile()
+    try:
+        existing = Path(path).stat()
+    except FileNotFoundError:
+        return AtomicFile(path, None)
+    except OSError as error:
+        raise _refusal(shown(path), error) from None
+    if stat.S_ISDIR(existing.st_mode):
+        raise DestinationError(f"{shown(path)}: is a directory, expected a file")
+    return AtomicFile(path, existing) if stat.S_ISREG(existing.st_mode) else OpenFile(path)
+
+
+# --- inside ---------------------------------------------------------------------------
+
+
+def _stdin() -> int:
+    # With stdin closed, another file may have got its number.
+    if sys.__stdin__ is None:
+        raise OSError(9, "closed")
+    return 0
+
+
+def _stdout() -> int:
+    if sys.__stdout__ is None:
+        raise OSError(9, "closed")
+    return 1
+
+
+def _state(status: os.stat_result) -> tuple[int, int, int, int]:
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
+
+
+def _refusal(name: str, error: OSError) -> DestinationError:
+    return DestinationError(f"{name}: {error.strerror}, expected to be able to write")
+
+
+def _write_all(handle: int, data: bytes, name: str) -> None:
+    rest = memoryview(data)
+    while rest:
+        try:
+            rest = rest[os.write(handle, rest) :]
+        except BlockingIOError:
+            _wait(handle, for_reading=False)
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise _refusal(name, error) from None
+
+
+def _wait(handle: int, *, for_reading: bool) -> None:
+    """Wait until a non-blocking ``handle`` can go on."""
+    _is_ready(handle, for_reading=for_reading, timeout=None)
+
+
+def _is_ready(handle: int, *, for_reading: bool, timeout: int | None) -> bool:
+    # poll and not select: select cannot take handles over 1,023. Windows has neither for files.
+    if not hasattr(select, "poll"):
+        return False
+    poll = select.poll()
+    poll.register(handle, select.POLLIN if for_reading else select.POLLOUT)
+    return bool(poll.poll(timeout))
