@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from redactor.errors import PolicyError, RedactorError, RuleError, SourceError
     from redactor.model import Match, Rule, Ruleset, Summary
-    from redactor.redactor import Redactor
+    from redactor.redactor import Redactor, default_redactor
     from redactor.replace import HmacKey, Policy
     from redactor.rulefiles import load_ruleset
 
@@ -27,6 +27,7 @@ __all__ = [
     "Ruleset",
     "SourceError",
     "Summary",
+    "default_redactor",
     "load_ruleset",
 ]
 
@@ -44,6 +45,7 @@ _HOMES = {
     "Ruleset": "model",
     "SourceError": "errors",
     "Summary": "model",
+    "default_redactor": "redactor",
     "load_ruleset": "rulefiles",
 }
 

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import codecs
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 from redactor.compiler import compile_ruleset
 from redactor.engines import choose_engine
 from redactor.model import Found, Match, Ruleset, Summary
-from redactor.replace import ERROR_PLACEHOLDER, Policy, Replacer
+from redactor.replace import ERROR_PLACEHOLDER, HmacKey, Policy, Replacer
 from redactor.rulefiles import load_ruleset
 from redactor.scanner import Decision, Scanner
 from redactor.stream import BLOCK, Stream
 
-__all__ = ["Redactor"]
+__all__ = ["Redactor", "default_redactor"]
 
 _Bytes: TypeAlias = bytes
 """The type, where a method of the same name hides it."""
@@ -281,3 +282,13 @@ def _name_of(mapping: Mapping[Any, Any]) -> str:
     if len(mapping) > 24 or not any(key in mapping for key in _VALUE_KEYS):
         return ""
     return next((_as_key(mapping[key]) for key in _NAME_KEYS if key in mapping), "")
+
+
+@lru_cache(maxsize=1)
+def default_redactor() -> Redactor:
+    """Return the redactor that hosts share unless they are given one of their own.
+
+    Built-in rules, placeholders, and fingerprints if ``REDACTOR_HMAC_KEY_FILE`` names a
+    key file. Made once; raises what making a ``Redactor`` raises.
+    """
+    return Redactor(policy=Policy(hmac_key=HmacKey.from_environment()))

@@ -355,8 +355,14 @@ class Scanner:
         start, end = self._bounds(data, start, lead)
         if end - start < self._min_length(rule):
             return "too short"
+        if lead.separator == b">" and lead.key.isalpha():
+            return "could be markup"  # <code> and <data> are elements of HTML
+        if _MEMBER.match(data, start, end - 2):
+            return "a member with a name of its own"
         if not machine_made(data[start:end]):
             return "does not look random"
+        if not lead.quote and data[end : end + 1] == b"(":
+            return "looks like code"
         return start, self._whole(data, start, end, lead), rule
 
     def _distinct(self, data: bytes, start: int, rule: int, lead: Lead) -> Found | str:
@@ -383,8 +389,11 @@ class Scanner:
         if end - start < self._min_length(rule):
             return "too short"
         reason = harmless(data[start:end])
+        code = not lead.quote and (lead.separator.startswith(b" ") or data[end : end + 1] in (b"(", b")", b","))
+        if code and reason is not None:
+            return "looks like code"
         prose = b"," in lead.separator or (not lead.quote and b":" in lead.separator)
-        if reason in ("mask", "template", "repeats") or (reason == "words" and prose):
+        if reason in ("mask", "template", "repeats", "path") or (reason == "words" and prose):
             return f"looks like {reason}"
         return start, end, rule
 
@@ -501,8 +510,6 @@ class Scanner:
         named = None if rule is None or rule == HARMLESS else self.compiled.rules[rule].named
         if rule is None or named is None:
             return Decision(start, start, -1, key, "not a secret's name")
-        if _MEMBER.match(data, start):
-            return Decision(start, start, rule, key, "a member with a name of its own")
         quote = data[start - 1 : start] if data[start - 1] in b"\"'`" else b""
         lead = Lead(key, b" ", quote, 0)
         outcome: Found | str

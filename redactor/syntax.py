@@ -215,6 +215,8 @@ def _plain_name_end(data: bytes, value_start: int) -> int:
 
 def _without_debris(data: bytes, start: int, end: int) -> tuple[int, int] | None:
     if start:
+        if data[start - 2 : start] == b"::":
+            return None  # Module::Name, a class
         debris = _DEBRIS.get(data[start - 1])
         if debris is not None:
             rest = debris.match(data, start, end)

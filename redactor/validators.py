@@ -51,7 +51,7 @@ _PAIRS: Final = frozenset(
 )
 
 _CHUNK: Final = re.compile(r"[A-Za-z0-9]+")
-_CHUNK_OF_WORDS: Final = re.compile(r"(?:[0-9]{0,6}[A-Za-z]+|[A-Za-z]+[0-9]{1,6}|[A-Z][a-z]+[0-9][A-Z][a-z]+)")
+_CHUNK_OF_WORDS: Final = re.compile(r"[0-9]{0,6}[A-Za-z]+[0-9]{0,6}|[A-Za-z]{2,}[0-9]{1,3}[A-Za-z]{2,}")
 _WORD: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 
 
@@ -99,6 +99,8 @@ _NUMBER: Final = re.compile(
     rb"[+\-]?(?:[0-9]{1,15}|[0-9]{1,9}(?:[.,:][0-9]{1,9}){1,4}|0[xX][0-9A-Fa-f]{1,16})"
     rb"(?:[eE][+\-]?[0-9]{1,3})?(?:\|[a-z]{1,2}(?:\|@[0-9.]{1,8})?(?:\|#.*)?|%|[kKMGTP]?i?[bB]|ns|us|ms|s|m|h|d|sec|min|px|rem|em)?\Z"
 )
+_NAMED_ID: Final = re.compile(rb"(?:arn:aws[a-z\-]{0,12}:|urn:[a-z0-9\-]{2,31}:|S-1-[0-9]{1,2}-)")
+"""Amazon resource names, URNs (RFC 8141) and Windows security identifiers."""
 _DATE: Final = re.compile(rb"[0-9]{4}[\-/][0-9]{2}[\-/][0-9]{2}(?:[T ][0-9:.,]{0,15}(?:Z|[+\-][0-9:]{4,6})?)?\Z")
 _URL: Final = re.compile(rb"[A-Za-z][A-Za-z0-9+.\-]{1,15}(?::|%3[Aa])(?:/|%2[Ff]|\\/){2}")
 _EMAIL: Final = re.compile(rb"[A-Za-z0-9._%+\-]{1,64}@[A-Za-z0-9\-]{1,63}(?:\.[A-Za-z0-9\-]{1,63})+\Z")
@@ -128,6 +130,8 @@ def harmless(value: bytes) -> str | None:
         return "number"
     if _DATE.match(value):
         return "date"
+    if _NAMED_ID.match(value):
+        return "identifier"
     if _URL.match(value):
         return "url"
     if _EMAIL.match(value):
@@ -240,7 +244,10 @@ def _laravel(value: bytes) -> bool:
 def credential_pair(value: bytes) -> bool:
     """RFC 7617 section 2: the base64 decodes to ``user-id:password`` in printable characters."""
     decoded = _b64(value[:512].replace(b"%3D", b"=").replace(b"%3d", b"="))
-    return b":" in decoded and all(byte >= 32 and byte != 127 for byte in decoded)
+    try:
+        return b":" in decoded and decoded.decode("utf-8").isprintable()
+    except UnicodeDecodeError:
+        return False
 
 
 def _fernet(value: bytes) -> bool:

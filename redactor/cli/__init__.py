@@ -64,9 +64,14 @@ class _LazyGroup(click.Group):
         return command
 
 
-@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    cls=_LazyGroup,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 @click.version_option(__version__, prog_name="redactor")
-def cli() -> None:
+@click.pass_context
+def cli(ctx: click.Context) -> None:
     """Remove session secrets from logs, and nothing else.
 
     \b
@@ -75,6 +80,8 @@ def cli() -> None:
     while it was read, 129/130/143 ended by SIGHUP/SIGINT/SIGTERM.
     A pipe whose reader has gone away ends the work quietly.
     """
+    if ctx.invoked_subcommand is None:
+        raise click.UsageError(f"no command, expected one of {', '.join(_COMMANDS)}; see 'redactor --help'")
 
 
 def main(args: Sequence[str] | None = None) -> int:
@@ -93,9 +100,6 @@ def main(args: Sequence[str] | None = None) -> int:
             return interrupted.exit_code
         except SystemExit as done:  # how click ends when a shell asks it for completions
             return done.code if isinstance(done.code, int) else EXIT_DONE
-        except click.exceptions.NoArgsIsHelpError as error:
-            click.echo(error.format_message(), err=True)
-            return EXIT_USAGE
         except Exception as error:
             # A signal that arrived inside a C callback may come out as an error of the library.
             return received() or _explained(error)

@@ -251,27 +251,24 @@ class AtomicFile:
         self._target = Path(os.path.realpath(path))
         self._existing = existing
         # Not made from the target's name, which may be as long as names can be. Chosen before
-        # the file is there, so that no signal can come between creating it and knowing it.
+        # the file is there and opened inside the ``with``, so that a signal at any moment
+        # finds a name to remove.
         self._temporary = self._target.parent / f".redactor-{secrets.token_hex(8)}"
         self._handle = -1
 
     def __enter__(self) -> Self:
-        try:
-            self._handle = os.open(self._temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _BINARY, 0o600)
-        except OSError as error:
-            raise _refusal(self.name, error) from None
-        except BaseException:
-            self._clean()
-            raise
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._clean()
+        self._close()
+        self._temporary.unlink(missing_ok=True)
 
     def write(self, data: bytes) -> None:
+        self._open()
         _write_all(self._handle, data, self.name)
 
     def commit(self) -> None:
+        self._open()
         try:
             if self._existing is not None and hasattr(os, "fchmod"):
                 with suppress(PermissionError):
@@ -296,14 +293,17 @@ class AtomicFile:
             finally:
                 os.close(directory)
 
+    def _open(self) -> None:
+        if self._handle < 0:
+            try:
+                self._handle = os.open(self._temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _BINARY, 0o600)
+            except OSError as error:
+                raise _refusal(self.name, error) from None
+
     def _close(self) -> None:
         if self._handle >= 0:
             os.close(self._handle)
             self._handle = -1
-
-    def _clean(self) -> None:
-        self._close()
-        self._temporary.unlink(missing_ok=True)
 
 
 def open_destination(path: str | None) -> Destination:

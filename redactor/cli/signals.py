@@ -11,9 +11,7 @@ from typing import Final, NoReturn
 
 __all__ = ["Interrupted", "interruptible", "received"]
 
-_ENDING: Final = tuple(
-    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
-)
+_ENDING: Final = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 _last: list[int] = []
 
 
