@@ -8,12 +8,13 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
+from redactor import known
 from redactor.compiler import compile_ruleset
 from redactor.engines import choose_engine
-from redactor.model import Found, Match, Ruleset, Summary
+from redactor.model import Found, Match, Rule, Ruleset, Summary
 from redactor.replace import ERROR_PLACEHOLDER, HmacKey, Policy, Replacer
 from redactor.rulefiles import load_ruleset
-from redactor.scanner import Decision, Scanner
+from redactor.scanner import Decision, Scanner, longest
 from redactor.stream import BLOCK, Stream
 
 __all__ = ["Redactor", "default_redactor"]
@@ -22,6 +23,7 @@ _Bytes: TypeAlias = bytes
 """The type, where a method of the same name hides it."""
 
 _ERROR_BYTES: Final = ERROR_PLACEHOLDER.encode()
+_KNOWN_VALUE: Final = Rule("known-value", "session", "Value that the application registered", ())
 _DEEPEST: Final = 64
 _NAME_KEYS: Final = ("name", "key", "Name", "Key")
 _VALUE_KEYS: Final = ("value", "Value", "content", "stringValue", "string_value")
@@ -43,9 +45,11 @@ class Redactor:
         every = load_ruleset() if ruleset is None else ruleset
         self.policy = Policy() if policy is None else policy
         self.policy.check(every)
-        self.ruleset = Ruleset(tuple(r for r in every.rules if r.id not in self.policy.disabled), every.digest)
-        compiled = compile_ruleset(self.ruleset)
+        enabled = Ruleset(tuple(r for r in every.rules if r.id not in self.policy.disabled), every.digest)
+        compiled = compile_ruleset(enabled)
         self.scanner = Scanner(compiled, choose_engine(compiled, engine))
+        self.ruleset = Ruleset((*enabled.rules, _KNOWN_VALUE), every.digest)
+        self._index = {rule.id: number for number, rule in enumerate(self.ruleset.rules)}
         self.replacer = Replacer(self.ruleset, self.policy)
         self.summary = Summary()
 
@@ -67,9 +71,10 @@ class Redactor:
                 redacted = self._stream_whole(data)
                 return text if redacted == data else redacted.decode("utf-8", "surrogatepass")
             found = self.scanner.scan(data)
-            if not found:
+            if not found and not known.used:
                 return text
-            return self._splice(data, found).decode("utf-8", "surrogatepass")
+            redacted = self._replace(data, found)
+            return text if redacted is data else redacted.decode("utf-8", "surrogatepass")
         except Exception:
             self.summary.add_error()
             return ERROR_PLACEHOLDER
@@ -80,8 +85,7 @@ class Redactor:
             if len(data) > BLOCK or data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
                 redacted = self._stream_whole(data)
                 return data if redacted == data else redacted
-            found = self.scanner.scan(data)
-            return self._splice(data, found) if found else data
+            return self._replace(data, self.scanner.scan(data))
         except Exception:
             self.summary.add_error()
             return _ERROR_BYTES
@@ -111,7 +115,8 @@ class Redactor:
         allowlist counts; its redactions do not.
         """
         data = text if isinstance(text, _Bytes) else text.encode("utf-8", "surrogatepass")
-        found = self.replacer.wanted(data, self.scanner.scan(data))
+        found, _ = self._with_known(data, self.scanner.scan(data))
+        found = self.replacer.wanted(data, found)
         rules = self.ruleset.rules
         if isinstance(text, _Bytes) or len(text) == len(data):
             return [Match(rules[rule].id, start, end) for start, end, rule in found]
@@ -148,23 +153,36 @@ class Redactor:
         """Return ``text``, the whole value beside ``key``, without its secrets."""
         try:
             data = text.encode("utf-8", "surrogatepass")
-            found = self.scanner.scan_value(key, data)
-            return self._splice(data, found).decode("utf-8", "surrogatepass") if found else text
+            redacted = self._replace(data, self.scanner.scan_value(key, data))
+            return text if redacted is data else redacted.decode("utf-8", "surrogatepass")
         except Exception:
             self.summary.add_error()
             return ERROR_PLACEHOLDER
 
     # --- inside -----------------------------------------------------------------------
 
-    def _splice(self, data: _Bytes, found: list[Found]) -> _Bytes:
-        found = self.replacer.wanted(data, found)
+    def _replace(self, data: _Bytes, found: list[Found]) -> _Bytes:
+        """Return ``data`` without ``found`` and without known values; the same object if clean."""
+        found, plain = self._with_known(data, found)
+        if found:
+            found = self.replacer.wanted(data, found)
         if not found:
             return data
         rules = self.ruleset.rules
         self.summary.add([rules[rule].id for _, _, rule in found])
-        return self.replacer.splice(data, found)
+        return self.replacer.splice(data, found, plain=plain)
+
+    def _with_known(self, data: _Bytes, found: list[Found]) -> tuple[list[Found], dict[int, _Bytes]]:
+        """Add the values that the application registered, and give each by its start."""
+        extra = known.find(data) if known.used else []
+        if not extra:
+            return found, {}
+        unnamed = self._index[_KNOWN_VALUE.id]
+        ranges = [(place.start, place.end, self._index.get(place.kind, unnamed)) for place in extra]
+        return longest(found + ranges), {place.start: place.value for place in extra}
 
     def _stream_whole(self, data: _Bytes) -> _Bytes:
+        data = self._replace(data, [])
         stream = self.open_stream()
         pieces = [stream.feed(data[start : start + BLOCK]) for start in range(0, len(data), BLOCK)]
         return b"".join([*pieces, stream.finish()])

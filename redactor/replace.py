@@ -26,6 +26,7 @@ ERROR_PLACEHOLDER: Final = "[REDACTED:error]"
 REDACTIONS: Final = ("placeholder", "mask", "fingerprint", "jwt-claims", "remove")
 """The ways to replace a secret that a policy can name."""
 
+_NOTHING: Final[Mapping[int, bytes]] = {}
 _MASK: Final = b"********"
 _PERCENT: Final = re.compile(rb"%[0-9A-Fa-f]{2}")
 _ESCAPE: Final = re.compile(rb"\\+(?:u00([0-9a-fA-F]{2})|x([0-9a-fA-F]{2})|([0-3][0-7]{2})|(/))")
@@ -173,15 +174,28 @@ class Replacer:
         mark = f":{fingerprint(secret, self._key)}" if self._key is not None else ""
         return f"[REDACTED:{rule_id}{mark}{claims}]".encode()
 
-    def splice(self, data: bytes, found: Sequence[Found], start: int = 0, end: int | None = None) -> bytes:
-        """Return ``data[start:end]`` with every range of ``found`` replaced; other bytes are the same."""
+    def splice(
+        self,
+        data: bytes,
+        found: Sequence[Found],
+        start: int = 0,
+        end: int | None = None,
+        plain: Mapping[int, bytes] = _NOTHING,
+    ) -> bytes:
+        """Return ``data[start:end]`` with every range of ``found`` replaced; other bytes are the same.
+
+        ``plain`` gives the secret itself where it is spelled in a way that ``canonical``
+        does not undo, by the start of its range.
+        """
         pieces: list[bytes] = []
         constant = self.constant
         position = start
         for secret_start, secret_end, rule in found:
             pieces.append(data[position:secret_start])
             fixed = constant[rule]
-            pieces.append(self.replacement(rule, data[secret_start:secret_end]) if fixed is None else fixed)
+            if fixed is None:
+                fixed = self.replacement(rule, plain.get(secret_start) or data[secret_start:secret_end])
+            pieces.append(fixed)
             position = secret_end
         pieces.append(data[position:end])
         return b"".join(pieces)

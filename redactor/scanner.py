@@ -35,7 +35,7 @@ from redactor.syntax import (
 )
 from redactor.validators import ALTERNATING, CHECKED, credential_pair, distinct, harmless, machine_made
 
-__all__ = ["CONTEXT", "Decision", "Scanner"]
+__all__ = ["CONTEXT", "Decision", "Scanner", "longest"]
 
 CONTAINER_LIMIT: Final = 16384
 """How many bytes of one Cookie header are read."""
@@ -158,7 +158,7 @@ class Scanner:
         start = len(data) - len(data.lstrip())
         if self._value(here, start, rule, Lead(key, b"=", b"\0", 0)):
             return matches
-        return _longest(matches + here.found)
+        return longest(matches + here.found)
 
     def rule_of_key(self, key: str) -> int | None:
         """Return the index of the rule that says a value beside ``key`` is secret, if any does."""
@@ -544,7 +544,7 @@ def _run_end(shape: CompiledShape, data: bytes, body: int, limit: int) -> int:
     return trimmed
 
 
-def _longest(matches: list[Found]) -> list[Found]:
+def longest(matches: list[Found]) -> list[Found]:
     """Return ``matches`` in order; of two that overlap, the longer, or else the first given."""
     kept: list[Found] = []
     for match in sorted(matches, key=lambda match: (match[0], match[0] - match[1])):
