@@ -72,6 +72,8 @@ class Kind(IntEnum):
     NAMED = 1
     PATH = 2
     PROSE = 3
+    WEAK = 4
+    """A shape so weak that any name beside it says more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,13 +175,15 @@ def compile_ruleset(ruleset: Ruleset) -> CompiledRuleset:
     rules = tuple(enumerate(ruleset.rules))
     shapes: list[CompiledShape] = []
     triggers: list[Trigger] = []
+    weak: list[Trigger] = []
     for index, rule in rules:
         for shape in rule.shapes:
-            triggers.extend(_shape_triggers(shape, len(shapes)))
+            (weak if shape.validator == "distinct" else triggers).extend(_shape_triggers(shape, len(shapes)))
             shapes.extend(_compile_shape(shape, prefix, index) for prefix in shape.prefixes)
     triggers.extend(_named_triggers(ruleset.rules))
     triggers.extend(_path_triggers(ruleset.rules))
     triggers.extend(_prose_triggers(ruleset.rules))
+    triggers.extend(weak)
     digest = blake2b(b"\0".join(b"%d:%s" % (trigger.depth, trigger.pattern) for trigger in triggers), digest_size=16)
     return CompiledRuleset(
         rules=ruleset.rules,
@@ -196,7 +200,8 @@ def _shape_triggers(shape: Shape, first: int) -> Iterable[Trigger]:
     body = min(shape.min_length, _MOST_BODY)
     for offset, prefix in enumerate(shape.prefixes):
         pattern = f"{shape.after}{prefix}{shape.body}{{{body}}}"
-        yield Trigger(pattern.encode("ascii"), (fixed_width(prefix) or 0) + body, Kind.SHAPE, first + offset)
+        kind = Kind.WEAK if shape.validator == "distinct" else Kind.SHAPE
+        yield Trigger(pattern.encode("ascii"), (fixed_width(prefix) or 0) + body, kind, first + offset)
 
 
 def _compile_shape(shape: Shape, prefix: str, rule: int) -> CompiledShape:

@@ -127,8 +127,9 @@ class Scanner:
         self._plans: dict[bytes, _Plan] = {}
         self._cookie_rules: dict[bytes, int | None] = {}
         self._shapes = tuple(
-            compiled.shapes[trigger.shape] if trigger.kind is Kind.SHAPE else None for trigger in compiled.triggers
+            compiled.shapes[trigger.shape] if trigger.shape >= 0 else None for trigger in compiled.triggers
         )
+        self._weak = tuple(trigger.kind is Kind.WEAK for trigger in compiled.triggers)
         judges = {Kind.NAMED: self._named, Kind.PATH: self._path, Kind.PROSE: self._prose}
         self._judges = tuple(judges.get(trigger.kind, self._named) for trigger in compiled.triggers)
         self._values: dict[str, Callable[[bytes, int, int, Lead], Found | str]] = {
@@ -173,7 +174,7 @@ class Scanner:
         for start, number in hits:
             shape = self._shapes[number]
             # Inside a match only a shape at its very start is of use: it may say more.
-            if start < covered and (shape is None or start != found[-1][0]):
+            if start < covered and (shape is None or start != found[-1][0] or self._weak[number]):
                 continue
             if placeholders and any(low <= start < high for low, high in placeholders):
                 continue

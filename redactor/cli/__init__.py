@@ -1,19 +1,7 @@
-"""The command line. ``main`` is the entry point and the only place that knows exit codes.
+"""The command line: ``main`` is the entry point, ``exits`` has the exit codes.
 
-====  ==========================================================================
-code  meaning
-====  ==========================================================================
-0     done; also when the reader of a pipe has gone away, which is not our error
-1     findings: ``scan``, ``scrub --check`` and ``rules test``
-2     a wrong option, rule, policy or configuration
-3     some source could not be processed, or the output could not be written
-4     an input changed while it was read; the destination is as it was
-129   ended by SIGHUP, 130 by SIGINT, 143 by SIGTERM
-====  ==========================================================================
-
-Where several fit, 4 goes before 3 and 3 before 1: a result that is not complete is the
-more important news. Whatever happens, errors are one line on stderr, without a traceback
-and without a byte of any input.
+Whatever happens, errors are one line on stderr, without a traceback and without a byte
+of any input.
 """
 
 from __future__ import annotations
@@ -28,17 +16,12 @@ from typing import Final
 import click
 
 from redactor import __version__
+from redactor.cli import exits
 from redactor.cli.messages import complain, internal
 from redactor.cli.signals import Interrupted, interruptible, received
 from redactor.errors import RedactorError, SourceError
 
-__all__ = ["EXIT_CHANGED", "EXIT_DONE", "EXIT_FINDINGS", "EXIT_SOURCE", "EXIT_USAGE", "main"]
-
-EXIT_DONE: Final = 0
-EXIT_FINDINGS: Final = 1
-EXIT_USAGE: Final = 2
-EXIT_SOURCE: Final = 3
-EXIT_CHANGED: Final = 4
+__all__ = ["main"]
 
 _COMMANDS: Final = {
     "completion": "completion",
@@ -72,7 +55,7 @@ class _LazyGroup(click.Group):
 @click.version_option(__version__, prog_name="redactor")
 @click.pass_context
 def cli(ctx: click.Context) -> None:
-    """Remove session secrets from logs, and nothing else.
+    r"""Remove session secrets from logs, and nothing else.
 
     \b
     Exit codes: 0 done, 1 findings (scan, scrub --check, rules test), 2 wrong option,
@@ -91,36 +74,44 @@ def main(args: Sequence[str] | None = None) -> int:
     """
     with interruptible():
         try:
-            result = cli.main(args, prog_name="redactor", standalone_mode=False)
-            return int(result or EXIT_DONE)
+            return _run(sys.argv[1:] if args is None else list(args))
+        except click.exceptions.Exit as ended:
+            return ended.exit_code
         except BrokenPipeError:
             _forget_stdout()
-            return EXIT_DONE
+            return exits.DONE
         except Interrupted as interrupted:
             return interrupted.exit_code
-        except SystemExit as done:  # how click ends when a shell asks it for completions
-            return done.code if isinstance(done.code, int) else EXIT_DONE
         except Exception as error:
             # A signal that arrived inside a C callback may come out as an error of the library.
             return received() or _explained(error)
 
 
+def _run(args: list[str]) -> int:
+    """Do what ``cli.main`` of click does, without its own ideas of broken pipes, errors and exit codes."""
+    asked = os.environ.get("_REDACTOR_COMPLETE")
+    if asked:
+        from click.shell_completion import shell_complete
+
+        return shell_complete(cli, {}, "redactor", "_REDACTOR_COMPLETE", asked)
+    with cli.make_context("redactor", args) as context:
+        return int(cli.invoke(context) or exits.DONE)
+
+
 def _explained(error: Exception) -> int:
     """Say on stderr what went wrong, in one line, and return the exit code for it."""
-    if isinstance(error, click.Abort):
-        return 128 + 2
     if isinstance(error, click.ClickException):
         complain(" ".join(error.format_message().split()))
-        return EXIT_USAGE
+        return exits.USAGE
     if isinstance(error, RedactorError):
         complain(str(error))
-        return EXIT_SOURCE if isinstance(error, SourceError) else EXIT_USAGE
+        return exits.SOURCE if isinstance(error, SourceError) else exits.USAGE
     if isinstance(error, OSError):
         complain(f"standard output: {error.strerror}, expected to be able to write")
         _forget_stdout()
-        return EXIT_SOURCE
+        return exits.SOURCE
     complain(internal(error))
-    return EXIT_SOURCE
+    return exits.SOURCE
 
 
 def _forget_stdout() -> None:

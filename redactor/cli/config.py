@@ -63,7 +63,8 @@ def _read(path: Path) -> Config | None:
         return None
     table = _parse(path, content)
     if is_shared:
-        table = table.get("tool", {}).get("redactor")
+        tools = table.get("tool")
+        table = tools.get("redactor") if isinstance(tools, dict) else None
         if table is None:
             return None
     return _checked(path, table)

@@ -1,19 +1,51 @@
-"""Looking with a stream: a replacer that replaces nothing and notes where it would."""
+"""Looking with a stream: what scrubbing would replace, as places for people."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+import codecs
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Final, NamedTuple
 
 from redactor.model import Found
 from redactor.redactor import Redactor
 from redactor.replace import Replacer, fingerprint
+from redactor.stream import BLOCK, HOLD, Stream
 from redactor.syntax import TOKEN_LIMIT
 
-__all__ = ["Finder", "Noted"]
+__all__ = ["Place", "look"]
+
+_HELD: Final = BLOCK + HOLD
+_NOTHING: Final[Mapping[int, bytes]] = {}
 
 
-class Noted(NamedTuple):
+class Place(NamedTuple):
+    """Where a secret is: line and byte column count from 1. ``fingerprint`` is "" without a key."""
+
+    line: int
+    column: int
+    rule: str
+    fingerprint: str
+
+
+def look(redactor: Redactor, blocks: Iterable[bytes]) -> Iterator[list[Place]]:
+    """Yield the places of the secrets in ``blocks``, in order, as soon as they are certain.
+
+    Exactly what a stream of ``redactor`` would replace is found, in the same bounded
+    memory, and counted in its summary. UTF-16 text with a byte order mark is counted
+    as UTF-8 without it.
+    """
+    finder = _Finder(redactor)
+    stream = Stream(redactor.scanner, finder, redactor.summary, line_buffered=True)
+    lines = _Lines()
+    for block in _as_utf8(blocks):
+        lines.feed(block)
+        stream.feed(block)
+        yield [lines.place(noted) for noted in finder.take()]
+    stream.finish()
+    yield [lines.place(noted) for noted in finder.take()]
+
+
+class _Noted(NamedTuple):
     """A secret, by how many bytes before the end of what the stream was fed it starts."""
 
     distance: int
@@ -21,8 +53,8 @@ class Noted(NamedTuple):
     fingerprint: str
 
 
-class Finder(Replacer):
-    """Stands in for a stream's replacer, so that looking finds exactly what scrubbing replaces.
+class _Finder(Replacer):
+    """Stands in for a stream's replacer; replaces nothing and notes where it would.
 
     The data that a stream has spliced always ends where what it was fed ends; hence distances.
     """
@@ -31,22 +63,88 @@ class Finder(Replacer):
         super().__init__(redactor.ruleset, redactor.policy)
         self._ruleset = redactor.ruleset.rules
         self._hmac_key = redactor.policy.hmac_key
-        self._noted: list[Noted] = []
+        self._noted: list[_Noted] = []
 
-    def splice(self, data: bytes, found: Sequence[Found], start: int = 0, end: int | None = None) -> bytes:
-        """Note what was found and return the data as it is."""
+    def splice(
+        self,
+        data: bytes,
+        found: Sequence[Found],
+        start: int = 0,
+        end: int | None = None,
+        plain: Mapping[int, bytes] = _NOTHING,
+    ) -> bytes:
         for secret_start, secret_end, index in found:
             rule = self._ruleset[index]
-            mark = "" if rule.low_entropy else self._fingerprint(data[secret_start:secret_end])
-            self._noted.append(Noted(len(data) - secret_start, rule.id, mark))
+            secret = plain.get(secret_start) or data[secret_start:secret_end]
+            mark = "" if rule.low_entropy else self._fingerprint(secret)
+            self._noted.append(_Noted(len(data) - secret_start, rule.id, mark))
         return data[start:end]
 
-    def take(self) -> Iterator[Noted]:
-        """Yield what was noted since the last call, in order."""
+    def take(self) -> list[_Noted]:
+        """Return what was noted since the last call."""
         noted, self._noted = self._noted, []
-        yield from noted
+        return noted
 
     def _fingerprint(self, secret: bytes) -> str:
         if self._hmac_key is None or len(secret) > TOKEN_LIMIT:
             return ""
         return fingerprint(secret, self._hmac_key)
+
+
+class _Lines:
+    """Counts lines while blocks go by. Places must be asked for in order.
+
+    A stream holds back at most ``_HELD`` bytes of earlier blocks, so a secret starts in
+    those or in the last block.
+    """
+
+    def __init__(self) -> None:
+        self._window = b""
+        self._counted = 0
+        self._line = 1
+        self._column = 1
+        """Line and column of the window's byte at ``_counted``."""
+
+    def feed(self, block: bytes) -> None:
+        done_with = max(0, len(self._window) - _HELD)
+        self._count(done_with)
+        self._window = self._window[done_with:] + block
+        self._counted -= done_with
+
+    def place(self, noted: _Noted) -> Place:
+        self._count(len(self._window) - noted.distance)
+        return Place(self._line, self._column, noted.rule, noted.fingerprint)
+
+    def _count(self, end: int) -> None:
+        """Go on to the window's byte at ``end``."""
+        if end <= self._counted:
+            return
+        newline = self._window.rfind(b"\n", self._counted, end)
+        if newline < 0:
+            self._column += end - self._counted
+        else:
+            self._line += self._window.count(b"\n", self._counted, end)
+            self._column = end - newline
+        self._counted = end
+
+
+def _as_utf8(blocks: Iterable[bytes]) -> Iterator[bytes]:
+    """Pass blocks on, those of UTF-16 text as UTF-8, each short enough for a stream to take it whole."""
+    blocks = iter(blocks)
+    first = b""
+    while len(first) < 2 and (block := next(blocks, b"")):
+        first += block
+    decoder = None
+    for mark, name in ((codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be")):
+        if first.startswith(mark):
+            decoder = codecs.getincrementaldecoder(name)("surrogatepass")
+            first = first[2:]
+    for block in _chain(first, blocks):
+        data = block if decoder is None else decoder.decode(block).encode("utf-8", "surrogatepass")
+        for start in range(0, len(data), BLOCK):
+            yield data[start : start + BLOCK]
+
+
+def _chain(first: bytes, rest: Iterable[bytes]) -> Iterator[bytes]:
+    yield first
+    yield from rest

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 import select
 import stat
 import sys
@@ -237,6 +236,10 @@ class OpenFile:
     def is_terminal(self) -> bool:
         return os.isatty(self._handle)
 
+    def has_colours(self) -> bool:
+        """Tell whether colours are welcome: on a terminal, unless ``NO_COLOR`` is set to something."""
+        return self.is_terminal() and not os.environ.get("NO_COLOR")
+
 
 class AtomicFile:
     """A destination that is replaced whole by ``commit``, or else is as it was.
@@ -253,15 +256,17 @@ class AtomicFile:
         # Not made from the target's name, which may be as long as names can be. Chosen before
         # the file is there and opened inside the ``with``, so that a signal at any moment
         # finds a name to remove.
-        self._temporary = self._target.parent / f".redactor-{secrets.token_hex(8)}"
+        self._temporary = self._target.parent / f".redactor-{os.urandom(8).hex()}"
         self._handle = -1
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._close()
-        self._temporary.unlink(missing_ok=True)
+        try:
+            self._close()
+        finally:
+            self._temporary.unlink(missing_ok=True)
 
     def write(self, data: bytes) -> None:
         self._open()

@@ -103,24 +103,8 @@ def rule_options(function: Command) -> Command:
     @click.option("--disable", multiple=True, metavar="RULE", help="Switch a rule off. Repeatable.")
     @wraps(function)
     def command(*args: Any, **options: Any) -> Any:
-        return function(*args, **options, settings=_settings(options))
-
-    def _settings(options: dict[str, Any]) -> Settings:
-        config = _config(options.pop("config"), without=options.pop("no_config"))
-        rules = (*config.rules, *options.pop("rules"))
-        builtin = not options.pop("no_builtin_rules")
-        if not builtin and not rules:
-            raise click.UsageError("--no-builtin-rules leaves no rules, expected --rules FILE too")
-        redact = {**config.redact, **dict(options.pop("redact", ()))}
-        allow = options.pop("allow", ())
-        return Settings(
-            rules=rules,
-            builtin=builtin,
-            disable=frozenset((*config.disable, *options.pop("disable"))),
-            redaction=options.pop("redaction", None) or config.redaction or "placeholder",
-            redact=tuple(redact.items()),
-            allow=allow if config.allow_file is None else (config.allow_file, *allow),
-        )
+        settings = _settings(options)  # takes its options out
+        return function(*args, **options, settings=settings)
 
     return command
 
@@ -201,3 +185,22 @@ def _read_values(path: Path) -> frozenset[str]:
     except UnicodeDecodeError:
         raise PolicyError(f"{shown(path)}: not UTF-8, expected one value a line") from None
     return frozenset(line.rstrip("\r") for line in text.split("\n")) - {""}
+
+
+def _settings(options: dict[str, Any]) -> Settings:
+    """Take the options of ``rule_options`` and ``policy_options`` out of ``options``."""
+    config = _config(options.pop("config"), without=options.pop("no_config"))
+    rules = (*config.rules, *options.pop("rules"))
+    builtin = not options.pop("no_builtin_rules")
+    if not builtin and not rules:
+        raise click.UsageError("--no-builtin-rules leaves no rules, expected --rules FILE too")
+    redact = {**config.redact, **dict(options.pop("redact", ()))}
+    allow = options.pop("allow", ())
+    return Settings(
+        rules=rules,
+        builtin=builtin,
+        disable=frozenset((*config.disable, *options.pop("disable"))),
+        redaction=options.pop("redaction", None) or config.redaction or "placeholder",
+        redact=tuple(redact.items()),
+        allow=allow if config.allow_file is None else (config.allow_file, *allow),
+    )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from redactor.cli import exits
 from redactor.cli.io import Destination, Nowhere, Source, Visited, is_same_file, open_destination, visit
 from redactor.cli.messages import complain, shown
 from redactor.cli.options import Settings, policy_options, rule_options, sources_argument
@@ -37,7 +38,7 @@ def command(
     summary: bool | None,
     settings: Settings,
 ) -> int:
-    """Write PATHs (standard input without any) without their secrets.
+    """Write files or standard input without their secrets.
 
     Everything else stays as it is, byte for byte: line ends, NULs, invalid UTF-8 and
     UTF-16 with a byte order mark. Several PATHs are written one after the other; each is
@@ -64,7 +65,7 @@ def command(
         visited = visit(paths, lambda source: _scrub(redactor, source, destination, at_once))
         code = _exit_code(visited, checked=check and redactor.summary.total > 0)
         if isinstance(target, str) and not is_counting and _report_changed(visited, target):
-            return 4
+            return exits.CHANGED
         if visited.whole and not visited.cut:
             destination.commit()
     if dry_run or (sys.stderr is not None and sys.stderr.isatty() if summary is None else summary):
@@ -97,8 +98,8 @@ def _report_changed(visited: Visited, target: str) -> bool:
 
 def _exit_code(visited: Visited, *, checked: bool) -> int:
     if visited.failed:
-        return 3
-    return 1 if checked else 0
+        return exits.SOURCE
+    return exits.FINDINGS if checked else exits.DONE
 
 
 def _summarise(summary: Summary) -> None:

@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Final, NoReturn
 
+from redactor.cli import exits
+
 __all__ = ["Interrupted", "interruptible", "received"]
 
 _ENDING: Final = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
@@ -20,12 +22,12 @@ class Interrupted(BaseException):
 
     def __init__(self, number: int) -> None:
         super().__init__()
-        self.exit_code = 128 + number
+        self.exit_code = exits.of_signal(number)
 
 
 def received() -> int:
     """Return the exit code for the signal that has arrived, or 0."""
-    return 128 + _last[0] if _last else 0
+    return exits.of_signal(_last[0]) if _last else 0
 
 
 @contextmanager
