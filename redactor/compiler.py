@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from hashlib import blake2b
+from itertools import chain
 from typing import Final
 
 from redactor.model import Named, Rule, Ruleset, Shape
@@ -65,6 +66,9 @@ _SHORTEST_GLUED: Final = 7
 """Names of at least this many letters are recognised inside a longer word, ``mysessionid``."""
 
 
+_PLAIN_CHOICE: Final = re.compile(r"\((?:\?i|\?):((?:[A-Za-z0-9_ \-]{3,}\|)*[A-Za-z0-9_ \-]{3,})\)(?![?{])")
+
+
 class Kind(IntEnum):
     """What has to be done where a trigger fired; the order is that of precedence."""
 
@@ -84,6 +88,8 @@ class Trigger:
     depth: int
     kind: Kind
     shape: int = -1
+    literals: tuple[bytes, ...] = ()
+    """Lower-case bytes of which one is in every match, for engines without a prefilter of their own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +207,19 @@ def _shape_triggers(shape: Shape, first: int) -> Iterable[Trigger]:
     for offset, prefix in enumerate(shape.prefixes):
         pattern = f"{shape.after}{prefix}{shape.body}{{{body}}}"
         kind = Kind.WEAK if shape.validator == "distinct" else Kind.SHAPE
-        yield Trigger(pattern.encode("ascii"), (fixed_width(prefix) or 0) + body, kind, first + offset)
+        depth = (fixed_width(prefix) or 0) + body
+        yield Trigger(pattern.encode("ascii"), depth, kind, first + offset, _literals(shape.after + prefix))
+
+
+def _literals(pattern: str) -> tuple[bytes, ...]:
+    """Return lower-case bytes of which one is in every match of ``pattern``; none if unsure."""
+    bare = re.sub(r"\[\.\]", ".", pattern)
+    bare = re.sub(r"\[[^\]]*\]|\\.|\((?:[^()]|\([^()]*\))*\)", "\n", bare)
+    runs = re.findall(r"(?:[A-Za-z0-9_.\-/&=: ](?![?{])){3,}", bare)
+    if runs and "|" not in bare:
+        return (max(runs, key=len).lower().encode("ascii"),)
+    choice = _PLAIN_CHOICE.search(pattern)
+    return () if choice is None else tuple(word.lower().encode("ascii") for word in choice.group(1).split("|"))
 
 
 def _compile_shape(shape: Shape, prefix: str, rule: int) -> CompiledShape:
@@ -224,18 +242,22 @@ def _named_triggers(rules: tuple[Rule, ...]) -> Iterable[Trigger]:
     anything = [names for names in named if names.value == "any"]
     yield from _assigned(anything, ANY_FIRST, ANY_VALUE)
     yield from _assigned([names for names in named if names not in anything], VALUE_FIRST, VALUE)
-    for separator in PAIR_SEPARATORS if named else ():
-        yield from _grouped(["[a-z0-9_]"], separator, VALUE_FIRST, VALUE, min(_DEPTHS))
+    for separator, literals in PAIR_SEPARATORS if named else ():
+        pattern = _named_pattern("[a-z0-9_]", separator, VALUE_FIRST, VALUE, min(_DEPTHS))
+        yield Trigger(pattern, min(_DEPTHS), Kind.NAMED, literals=literals)
 
 
 def _assigned(every: list[Named], first: str, value: str) -> Iterable[Trigger]:
     depths: dict[str, int] = {}
+    literals: dict[str, tuple[bytes, ...]] = {}
     names: dict[tuple[str, ...], int] = {}
     for named in every:
         depth = max(reach for reach in _DEPTHS if reach <= named.min_length)
         for name in named.names:
             names[name] = min(depth, names.get(name, depth))
-        depths |= dict.fromkeys((f"(?:{pattern})" for pattern in named.patterns), depth)
+        for pattern in named.patterns:
+            depths[f"(?:{pattern})"] = depth
+            literals[f"(?:{pattern})"] = _literals(pattern)
     # session_id also finds sessionid, as the gap between its words may be empty.
     spaced = {"".join(name) for name in names if len(name) > 1}
     for name, depth in names.items():
@@ -244,10 +266,15 @@ def _assigned(every: list[Named], first: str, value: str) -> Iterable[Trigger]:
         # A name that ends in another is found by the trigger of the shorter one.
         if not any(names.get(name[start:], depth + 1) <= depth for start in range(1, len(name))):
             depths[_ending(name)] = depth
+            literals[_ending(name)] = (max(name, key=len).encode("ascii"),)
     for depth in _DEPTHS:
         endings = [ending for ending, reach in depths.items() if reach == depth]
         for separator in NAMED_SEPARATORS:
-            yield from _grouped(endings, separator, first, value, depth)
+            for group in _batches(sorted(endings, key=lambda ending: (len(ending), ending))):
+                known = [literals.get(ending, ()) for ending in group]
+                found = tuple(dict.fromkeys(chain.from_iterable(known))) if all(known) else ()
+                trigger = _named_pattern("|".join(group), separator, first, value, depth)
+                yield Trigger(trigger, depth, Kind.NAMED, literals=found)
 
 
 def _prose_triggers(rules: tuple[Rule, ...]) -> Iterable[Trigger]:
@@ -258,13 +285,12 @@ def _prose_triggers(rules: tuple[Rule, ...]) -> Iterable[Trigger]:
     for depth in sorted(depths) if words else ():
         first = "[0-9]" if depth == 4 else VALUE_FIRST
         pattern = f"(?i:{words}){PROSE_SEPARATOR}{first}{'[0-9]' if depth == 4 else VALUE}{{{depth - 1}}}"
-        yield Trigger(pattern.encode("ascii"), depth, Kind.PROSE)
+        literals = tuple(word.encode("ascii") for word in _PROSE_WORDS)
+        yield Trigger(pattern.encode("ascii"), depth, Kind.PROSE, literals=literals)
 
 
-def _grouped(endings: Iterable[str], separator: str, first: str, value: str, depth: int) -> Iterable[Trigger]:
-    for group in _batches(sorted(endings, key=lambda ending: (len(ending), ending))):
-        pattern = rf"(?i:{'|'.join(group)})(?:[.\-]?[0-9])?{separator}{first}{value}{{{depth - 1}}}"
-        yield Trigger(pattern.encode("ascii"), depth, Kind.NAMED)
+def _named_pattern(endings: str, separator: str, first: str, value: str, depth: int) -> bytes:
+    return rf"(?i:{endings})(?:[.\-]?[0-9])?{separator}{first}{value}{{{depth - 1}}}".encode("ascii")
 
 
 def _batches(items: Sequence[str]) -> Iterable[Sequence[str]]:
@@ -278,9 +304,10 @@ def _path_triggers(rules: tuple[Rule, ...]) -> Iterable[Trigger]:
             continue
         depth = min(rule.named.min_length, _MOST_BODY)
         words = "|".join(sorted(_ending(name) for name in rule.named.names))
+        literals = tuple(dict.fromkeys(max(name, key=len).encode("ascii") for name in rule.named.names))
         for between in ("", rf"{SLASH}[A-Za-z0-9_\-=]{{1,40}}"):
             pattern = f"(?i:{words}){between}{SLASH}{PATH_SEGMENT}{{{depth}}}"
-            yield Trigger(pattern.encode("ascii"), depth, Kind.PATH)
+            yield Trigger(pattern.encode("ascii"), depth, Kind.PATH, literals=literals)
 
 
 def _ending(words: tuple[str, ...]) -> str:

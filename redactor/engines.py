@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import subprocess
 import sys
 import threading
@@ -14,7 +15,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from hashlib import blake2b
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 import regex
 
@@ -98,23 +99,78 @@ class HyperscanEngine:
 
 
 class PortableEngine:
-    """The same triggers on ``regex``: slower, and there on every platform."""
+    """The same triggers on ``regex``: slower, and there on every platform.
+
+    The patterns are searched backwards. As for Hyperscan, what counts is each place where
+    a match can end, and a backward search tries every end once.
+    """
 
     name = "portable"
 
     def __init__(self, compiled: CompiledRuleset) -> None:
-        self._patterns = [
-            (number, trigger.depth, regex.compile(trigger.pattern, regex.DOTALL))
+        self._searches = [
+            _Search(
+                number,
+                trigger.depth,
+                regex.compile(trigger.pattern, regex.DOTALL | regex.REVERSE),
+                trigger.literals,
+                _widest(trigger.pattern),
+            )
             for number, trigger in enumerate(compiled.triggers)
         ]
 
     def hits(self, data: bytes) -> list[Hit]:
-        found = {
-            (match.end() - depth, number)
-            for number, depth, pattern in self._patterns
-            for match in pattern.finditer(data, overlapped=True)
-        }
+        lower = data.lower()
+        places: dict[bytes, list[int]] = {}
+        found: set[Hit] = set()
+        for search in self._searches:
+            for start, end in search.windows(lower, places):
+                for match in search.pattern.finditer(data, start, end, overlapped=True):
+                    found.add((match.end() - search.depth, search.number))
         return sorted(found)
+
+
+class _Search(NamedTuple):
+    """One trigger, searched for only around its literals."""
+
+    number: int
+    depth: int
+    pattern: Any
+    literals: tuple[bytes, ...]
+    width: int
+    """The most bytes a match spans."""
+
+    def windows(self, lower: bytes, places: dict[bytes, list[int]]) -> list[tuple[int, int]]:
+        """Return the ranges of ``lower`` that can hold a match, merged where they overlap."""
+        if not self.literals:
+            return [(0, len(lower))]
+        starts: list[int] = []
+        for literal in self.literals:
+            if literal not in places:
+                places[literal] = _places(lower, literal)
+            starts.extend(places[literal])
+        merged: list[tuple[int, int]] = []
+        for start in sorted(starts):
+            low, high = max(0, start - self.width), min(len(lower), start + self.width)
+            if merged and low <= merged[-1][1]:
+                merged[-1] = (merged[-1][0], high)
+            else:
+                merged.append((low, high))
+        return merged
+
+
+def _widest(pattern: bytes) -> int:
+    """Return the most bytes that a bounded pattern can match, by the parser of ``re``."""
+    return int(re._parser.parse(pattern, re.DOTALL).getwidth()[1])  # type: ignore[attr-defined]
+
+
+def _places(data: bytes, literal: bytes) -> list[int]:
+    found = []
+    start = data.find(literal)
+    while start >= 0:
+        found.append(start)
+        start = data.find(literal, start + 1)
+    return found
 
 
 def choose_engine(compiled: CompiledRuleset, name: str | None = None) -> Engine:

@@ -77,34 +77,41 @@ _ELEMENT = r">"  # <token>value</token>
 _COLUMN = r"(?: {1,32}\| {1,2}|\t)"  # session_id | value, and name TAB value
 _GO_FIELD = r" Value:"  # {Name:x Value:y}
 _SQL_LIST = r"[\"`\]]{0,2} (?i:in ?\(|like )[\"']"  # session_key IN ('y' and session_key LIKE 'y'
-_MARKED_PAIRS = (
+# Each with the lower-case bytes of which one is in every match.
+_MARKED_PAIRS: Final[tuple[tuple[str, tuple[bytes, ...]], ...]] = (
     # {"name": "x", "value": "y"}
-    rf"{_QUOTE}{_GAP},{_GAP}{_QUOTE}{_VALUE_NAMES}{_QUOTE}{_GAP}:{_GAP}{_QUOTE}",
+    (rf"{_QUOTE}{_GAP},{_GAP}{_QUOTE}{_VALUE_NAMES}{_QUOTE}{_GAP}:{_GAP}{_QUOTE}", (b"value", b"content")),
     # {"key": "x", "value": {"stringValue": "y"}}, also {"arrayValue": {"values": [{"stringValue": "y"}]}}
-    rf"{_QUOTE}{_GAP},{_GAP}{_QUOTE}value{_QUOTE}{_GAP}:{_GAP}\{{[aruyveslAV:{{\[\"\\ \t\r\nnt]{{0,80}}"
-    rf"{_QUOTE}{_VALUE_NAMES}{_QUOTE}{_GAP}:{_GAP}{_QUOTE}",
+    (
+        rf"{_QUOTE}{_GAP},{_GAP}{_QUOTE}value{_QUOTE}{_GAP}:{_GAP}\{{[aruyveslAV:{{\[\"\\ \t\r\nnt]{{0,80}}"
+        rf"{_QUOTE}{_VALUE_NAMES}{_QUOTE}{_GAP}:{_GAP}{_QUOTE}",
+        (b"value",),
+    ),
     # <input name="x" type="hidden" value="y">
-    rf"{_QUOTE} {{1,4}}(?:(?:type|id|class)={_QUOTE}[A-Za-z0-9_\- ]{{1,40}}{_QUOTE} {{1,4}}){{0,2}}"
-    rf"{_VALUE_NAMES}={_QUOTE}",
+    (
+        rf"{_QUOTE} {{1,4}}(?:(?:type|id|class)={_QUOTE}[A-Za-z0-9_\- ]{{1,40}}{_QUOTE} {{1,4}}){{0,2}}"
+        rf"{_VALUE_NAMES}={_QUOTE}",
+        (b"value", b"content"),
+    ),
     # ["x"]=> NEWLINE string(32) "y"
-    r"\"\]=>(?:\n|\\{1,3}n) {0,40}string\([0-9]{1,6}\) \"",
+    (r"\"\]=>(?:\n|\\{1,3}n) {0,40}string\([0-9]{1,6}\) \"", (b"string(",)),
     # s:9:"x";s:32:"y"
-    r"\";s:[0-9]{1,6}:\"",
+    (r"\";s:[0-9]{1,6}:\"", (b'";s:',)),
     # [name: x][value: y]
-    r"\]\[value: ?",
+    (r"\]\[value: ?", (b"][value:",)),
     # Content-Disposition: form-data; name="x" CRLF CRLF y
-    r"\\{0,3}\"(?:\r?\n|\\{1,3}r\\{1,3}n|\\{1,3}n){2}",
+    (r"\\{0,3}\"(?:\r?\n|\\{1,3}r\\{1,3}n|\\{1,3}n){2}", (b'"\r', b'"\n', b'"\\')),
 )
 
 NAMED_SEPARATORS: Final = (_ASSIGNMENT.replace(_EQUALS, rf"(?:{_EQUALS}|[,>|])"), _SQL_LIST, _GO_FIELD, r"\t")
 """What triggers between a secret's name and its value.
 
-``,``, ``>`` and ``|`` stand for the tuple, the element and the table: one pattern of a looser grammar is
-several times faster than three, and the lead is read strictly afterwards.
+``,``, ``>`` and ``|`` stand for the tuple, the element and the table: one pattern of a
+looser grammar is several times faster than three, and the lead is read strictly afterwards.
 """
 
 PAIR_SEPARATORS: Final = _MARKED_PAIRS
-"""What triggers between any name and its value, telling enough by itself."""
+"""What triggers between any name and its value, telling enough by itself, with its literals."""
 
 VALUE_FIRST: Final = r"[A-Za-z0-9._~+/\-%$!|@]"
 VALUE: Final = r"[A-Za-z0-9._~+/\-%$!|@=:*^]"
@@ -121,7 +128,7 @@ PROSE_SEPARATOR: Final = r"(?:(?: id| key| value| number)(?::| is| was)?| is:?| 
 
 _KEY = r"[A-Za-z0-9_.\-$]"
 _LEAD = regex.compile(
-    rf"(?r)({_KEY}{{1,96}})({'|'.join(_MARKED_PAIRS)}|{_GO_FIELD}|{_ASSIGNMENT}|{_TUPLE}|{_ELEMENT}|{_SQL_LIST}|{_COLUMN})".encode()
+    rf"(?r)({_KEY}{{1,96}})({'|'.join(pair for pair, _ in _MARKED_PAIRS)}|{_GO_FIELD}|{_ASSIGNMENT}|{_TUPLE}|{_ELEMENT}|{_SQL_LIST}|{_COLUMN})".encode()
 )
 _PROSE_LEAD = regex.compile(rf"(?r)({_KEY}{{1,96}})({PROSE_SEPARATOR})".encode())
 _PATH_LEADS = (

@@ -1,0 +1,853 @@
+"""Sentry: no session secret leaves in an event, transaction, log, metric, span or attachment.
+
+``sentry_sdk.init(**sentry_options(dsn=...))`` is all there is to it. Works with
+sentry-sdk 2.20 and later; hooks that the installed version does not know are left out.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Mapping
+from itertools import accumulate
+from typing import Any, Final, NamedTuple, TypeAlias
+
+from sentry_sdk.consts import DEFAULT_OPTIONS
+from sentry_sdk.envelope import PayloadRef
+from sentry_sdk.scrubber import EventScrubber
+from sentry_sdk.utils import capture_internal_exceptions, safe_repr
+
+from redactor import known
+from redactor.redactor import Redactor, default_redactor
+from redactor.replace import ERROR_PLACEHOLDER, canonical
+from redactor.syntax import PLACEHOLDER
+
+__all__ = ["sentry_options"]
+
+_Secrets: TypeAlias = dict[bytes, str]
+"""Secrets seen in one event, each with the id of its rule."""
+
+_Hook: TypeAlias = Callable[[Any, Any], Any]
+
+_DEEPEST: Final = 64
+_SHORTEST_TEXT: Final = 6
+"""No text under this many characters holds a name and a secret."""
+
+_SHORTEST_NUMBER: Final = 16
+_BATCH: Final = 64
+"""How many values one scope of ``redactor.known`` keeps."""
+
+_VALUE_KEYS: Final = frozenset(("value", "Value", "content", "stringValue", "string_value"))
+_NAME_KEYS: Final = ("name", "key", "Name", "Key")
+_QUOTED: Final = re.compile(r"(?s)([bBuU]?(['\"]))(.*)(\2)")
+_MASK: Final = re.compile(rb"\*{8}")
+_ID: Final = re.compile(r"[0-9a-f]{16,32}")
+_IDS: Final = ("event_id", "trace_id", "span_id", "parent_span_id")
+_WORD: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.<>]{0,127}")
+_TIME: Final = re.compile(r"[0-9T:.Z+\-]{1,40}")
+
+_PLAIN, _SECRET, _COOKIES, _VALUE = range(4)
+"""What a key says about its value: nothing, secret, a jar of cookies, named by its neighbour."""
+
+
+def sentry_options(redactor: Redactor | None = None, /, **options: Any) -> dict[str, Any]:
+    """Return ``options`` for ``sentry_sdk.init`` with redaction behind the hooks among them.
+
+    ``redactor`` defaults to the one that all hosts share. Hooks in ``options`` run first
+    and mean what they mean to the SDK; what they return is redacted. The hooks set here
+    never raise: if they fail, a bare event without the parts that could not be inspected
+    is sent and ``redactor.summary.errors`` counts it. May be called any number of times,
+    also on its own result. Raises what making a ``Redactor`` raises.
+    """
+    shared = default_redactor() if redactor is None else redactor
+    cleaner = _Cleaner(shared)
+    experiments = dict(options.get("_experiments") or {})
+    chained = dict(options)
+    noted = _Noted()
+    for name in ("before_send", "before_send_transaction"):
+        chained[name] = _EventHook(_own(options.get(name)), cleaner, noted)
+    chained["before_breadcrumb"] = _CrumbHook(_own(options.get("before_breadcrumb")), cleaner)
+    for name, make in _TELEMETRY.items():
+        user = _own(options.get(name) or experiments.pop(name, None))
+        if name not in DEFAULT_OPTIONS:
+            experiments[name] = make(user, cleaner)
+        elif name != "before_send_span" or user is not None or _streams_spans(options):
+            # The SDK warns of a span hook where spans are not streamed.
+            chained[name] = make(user, cleaner)
+    if experiments or "_experiments" in options:
+        chained["_experiments"] = experiments
+    if _scrubs(options):
+        chained["event_scrubber"] = _Scrubber(_scrubber_of(options), cleaner, noted)
+    return chained
+
+
+def _own(hook: Any) -> Any:
+    """Return the user's hook, also where it is already chained to one of ours."""
+    return hook.user if isinstance(hook, _Chained) else hook
+
+
+def _streams_spans(options: Mapping[str, Any]) -> bool:
+    how = options.get("trace_lifecycle") or (options.get("_experiments") or {}).get("trace_lifecycle")
+    return bool(how == "stream")
+
+
+def _scrubs(options: Mapping[str, Any]) -> bool:
+    """Return whether the SDK will scrub events: not with ``data_collection``, not if told so."""
+    collection = options.get("data_collection")
+    if collection is None and "data_collection" in DEFAULT_OPTIONS:
+        collection = (options.get("_experiments") or {}).get("data_collection")
+    scrubber = options.get("event_scrubber")
+    return collection is None and (scrubber is None or bool(scrubber))
+
+
+def _scrubber_of(options: Mapping[str, Any]) -> Any:
+    scrubber = options.get("event_scrubber")
+    if isinstance(scrubber, _Scrubber):
+        return scrubber.user
+    return scrubber or EventScrubber(send_default_pii=bool(options.get("send_default_pii")))
+
+
+# --- hooks ----------------------------------------------------------------------------
+
+
+class _Noted(threading.local):
+    """Secrets that the SDK's scrubber is about to hide, by event, until the event's own hook."""
+
+    def __init__(self) -> None:
+        self._by_event: dict[object, _Secrets] = {}
+
+    def put(self, event_id: object, secrets: _Secrets) -> None:
+        if len(self._by_event) >= 8:
+            self._by_event.clear()
+        self._by_event[event_id] = secrets
+
+    def take(self, event_id: object) -> _Secrets:
+        return self._by_event.pop(event_id, {})
+
+
+class _Scrubber:
+    """Notes what stands beside secret keys, then lets the SDK's or the user's scrubber do its work."""
+
+    def __init__(self, user: Any, cleaner: _Cleaner, noted: _Noted) -> None:
+        self.user = user
+        self._cleaner = cleaner
+        self._noted = noted
+
+    def scrub_event(self, event: Any) -> None:
+        try:
+            secrets = self._cleaner.named_secrets(event)
+            if secrets:
+                self._noted.put(event.get("event_id"), secrets)
+        except Exception:
+            self._cleaner.redactor.summary.add_error()
+        self.user.scrub_event(event)
+
+
+class _Chained:
+    """A hook of the SDK that runs the user's first."""
+
+    def __init__(self, user: _Hook | None, cleaner: _Cleaner) -> None:
+        self.user = user
+        self._cleaner = cleaner
+
+    def _count(self) -> None:
+        self._cleaner.redactor.summary.add_error()
+
+
+class _EventHook(_Chained):
+    """Errors, messages, check-ins and transactions, and their attachments.
+
+    An exception of the user's hook passes through: the SDK drops the event, as without us.
+    """
+
+    def __init__(self, user: _Hook | None, cleaner: _Cleaner, noted: _Noted) -> None:
+        super().__init__(user, cleaner)
+        self._noted = noted
+
+    def __call__(self, event: Any, hint: Any) -> Any:
+        secrets = self._noted.take(event.get("event_id") if isinstance(event, dict) else None)
+        if self.user is not None:
+            event = self.user(event, hint)
+            if event is None:
+                return None
+        try:
+            redacted = self._cleaner.event(event, secrets)
+        except Exception:
+            self._count()
+            redacted = _bare_event(event)
+        self._attachments(hint, secrets)
+        return redacted
+
+    def _attachments(self, hint: Any, secrets: _Secrets) -> None:
+        try:
+            if isinstance(hint, dict) and hint.get("attachments"):
+                hint["attachments"] = [_Attachment(each, self._cleaner, secrets) for each in hint["attachments"]]
+        except Exception:
+            self._count()
+            hint["attachments"] = []
+
+
+class _CrumbHook(_Chained):
+    """Breadcrumbs, when they are left. Objects in them wait for the event's own hook.
+
+    If the user's hook raises, the breadcrumb is kept as it was given, as in current SDKs.
+    """
+
+    def __call__(self, crumb: Any, hint: Any) -> Any:
+        if self.user is not None:
+            kept = crumb
+            with capture_internal_exceptions():
+                kept = self.user(crumb, hint)
+            if kept is None:
+                return None
+            crumb = kept
+        try:
+            return self._cleaner.crumb(crumb)
+        except Exception:
+            self._count()
+            return {"type": "default", "message": ERROR_PLACEHOLDER, **_kept(crumb, ("timestamp",))}
+
+
+class _ItemHook(_Chained):
+    """Logs and metrics. An exception of the user's hook passes through: the SDK drops the item."""
+
+    def __call__(self, item: Any, hint: Any) -> Any:
+        if self.user is not None:
+            item = self.user(item, hint)
+            if item is None:
+                return None
+        return self._redacted(item)
+
+    def _redacted(self, item: Any) -> Any:
+        try:
+            return self._cleaner.item(item)
+        except Exception:
+            self._count()
+            return _bare_item(item)
+
+
+class _SpanHook(_ItemHook):
+    """Streamed spans. Where the user's hook raises, the SDK sends the span as it was: so do we, redacted."""
+
+    def __call__(self, item: Any, hint: Any) -> Any:
+        if self.user is not None:
+            before = {**item, "attributes": dict(item.get("attributes") or {})}
+            with capture_internal_exceptions():
+                before = self.user(item, hint)
+            # What is no span makes the SDK send the original, which nobody has looked at.
+            item = before if isinstance(before, dict) and "name" in before else item
+        return self._redacted(item)
+
+
+_TELEMETRY: Final[Mapping[str, type[_ItemHook]]] = {
+    "before_send_log": _ItemHook,
+    "before_send_metric": _ItemHook,
+    "before_send_span": _SpanHook,
+}
+
+
+class _Attachment:
+    """An attachment whose envelope item is redacted when it is made; the original is only read."""
+
+    def __init__(self, original: Any, cleaner: _Cleaner, secrets: _Secrets) -> None:
+        self._original = original
+        self._cleaner = cleaner
+        self._secrets = secrets
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._original, name)
+
+    def to_envelope_item(self) -> Any:
+        item = self._original.to_envelope_item()
+        redactor = self._cleaner.redactor
+        try:
+            data = item.payload.get_bytes()
+            redacted = self._cleaner.bytes(data, self._secrets)
+            name = item.headers.get("filename")
+            if isinstance(name, str):
+                item.headers["filename"] = redactor.text(name)
+        except Exception:
+            redactor.summary.add_error()
+            redacted = ERROR_PLACEHOLDER.encode()
+            item.headers["filename"] = ERROR_PLACEHOLDER
+        item.payload = PayloadRef(bytes=redacted)
+        return item
+
+
+# --- what is left if all else fails ---------------------------------------------------
+
+
+def _bare_event(event: Any) -> dict[str, Any]:
+    """Return an event of which only ids, times and the names of code are left, so that it still groups."""
+    source = event if isinstance(event, dict) else {}
+    bare: dict[str, Any] = {
+        **_kept(source, (*_IDS, "type", "level", "platform", "timestamp", "start_timestamp")),
+        "_meta": {"": {"err": ["redaction_failed"]}},
+    }
+    trace = _part(_part(source, "contexts"), "trace")
+    if trace:
+        bare["contexts"] = {"trace": _kept(trace, (*_IDS, "op", "status"))}
+    if "exception" in source:
+        values = _part(source, "exception").get("values")
+        bare["exception"] = {"values": [_bare_exception(each) for each in _dicts(values)]}
+    if source.get("type") == "transaction":
+        bare["transaction"] = ERROR_PLACEHOLDER
+        bare["spans"] = [
+            {**_kept(span, (*_IDS, "op", "start_timestamp", "timestamp")), "description": ERROR_PLACEHOLDER}
+            for span in _dicts(source.get("spans"))
+        ]
+    elif source.get("type") == "check_in":
+        bare.update(_kept(source, ("check_in_id", "status", "duration", "monitor_slug")))
+    else:
+        bare["logentry"] = {"message": ERROR_PLACEHOLDER}
+    return bare
+
+
+def _bare_exception(exception: dict[str, Any]) -> dict[str, Any]:
+    frames = _dicts(_part(exception, "stacktrace").get("frames"))
+    return {
+        **_kept(exception, ("type", "module")),
+        "value": ERROR_PLACEHOLDER,
+        "stacktrace": {
+            "frames": [_kept(frame, ("module", "function", "filename", "lineno", "in_app")) for frame in frames]
+        },
+    }
+
+
+def _bare_item(item: Any) -> dict[str, Any]:
+    """Return a log, metric or span of which only ids, numbers and fixed words are left."""
+    source = item if isinstance(item, dict) else {}
+    fixed = (*_IDS, "severity_text", "type", "unit", "status")
+    numbers = [key for key, value in source.items() if isinstance(value, int | float) and key not in fixed]
+    bare = _kept(source, (*fixed, *numbers))
+    texts = {key: ERROR_PLACEHOLDER for key in ("name", "body") if key in source}
+    return {**bare, **texts, "attributes": {}}
+
+
+def _kept(source: Any, keys: Iterable[str]) -> dict[str, Any]:
+    """Return those of ``keys`` whose values are numbers, times, ids or names of code."""
+    kept = {}
+    for key in keys:
+        value = source.get(key) if isinstance(source, dict) else None
+        if type(value) is str:
+            pattern = _ID if key in _IDS else _TIME if key.endswith("timestamp") else _WORD
+            plain = pattern.fullmatch(value) is not None or (key == "filename" and _is_file(value))
+        else:
+            plain = value is not None and (isinstance(value, int | float) or key.endswith("timestamp"))
+        if plain:
+            kept[key] = value
+    return kept
+
+
+def _is_file(name: str) -> bool:
+    return len(name) <= 256 and all(_WORD.fullmatch(part) for part in name.split("/"))
+
+
+def _part(source: Any, key: str) -> dict[str, Any]:
+    value = source.get(key) if isinstance(source, dict) else None
+    return value if isinstance(value, dict) else {}
+
+
+def _dicts(values: Any) -> list[dict[str, Any]]:
+    return [value for value in values if isinstance(value, dict)] if isinstance(values, list) else []
+
+
+# --- events ---------------------------------------------------------------------------
+
+
+class _Removed(str):
+    """A breadcrumb's text whose secrets are out, and what they were, for the rest of the event.
+
+    An event may hold the same secret without its name. Copies are plain strings.
+    """
+
+    __slots__ = ("length", "secrets")
+
+    length: int
+    secrets: _Secrets
+
+    def __reduce__(self) -> tuple[type[str], tuple[str]]:
+        return str, (str.__str__(self),)
+
+
+class _Verdicts(dict[Any, int]):
+    """What each key says about the value beside it; asked of the rules once per key."""
+
+    def __init__(self, redactor: Redactor) -> None:
+        super().__init__()
+        self._redactor = redactor
+
+    def __missing__(self, key: Any) -> int:
+        verdict = self._judge(key)
+        if len(self) >= 8192:
+            self.clear()
+        if not isinstance(key, str) or len(key) <= 96:
+            self[key] = verdict
+        return verdict
+
+    def _judge(self, key: Any) -> int:
+        if not isinstance(key, str) or not 2 <= len(key) <= 96:
+            return _PLAIN
+        if key in _VALUE_KEYS:
+            return _VALUE
+        scanner = self._redactor.scanner
+        rule = scanner.rule_of_key(key)
+        if rule is None:
+            return _PLAIN
+        named = self._redactor.ruleset.rules[rule].named
+        return _COOKIES if named is not None and named.value == "cookies" else _SECRET
+
+
+class _Named(NamedTuple):
+    """A text beside a key. ``before`` is written in front of it when it is judged."""
+
+    key: str
+    before: str
+    text: str
+
+
+class _Reading:
+    """All texts of a value, what stands beside secret keys, and whether anything is out of the ordinary."""
+
+    __slots__ = ("carried", "named", "odd", "texts")
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+        self.named: list[_Named] = []
+        self.carried: _Secrets = {}
+        self.odd = False
+
+
+class _Cleaner:
+    """Redacts what Sentry sends: reads all texts as one, and walks only if there is something.
+
+    Holds nothing of any event, so one serves all threads.
+    """
+
+    def __init__(self, redactor: Redactor) -> None:
+        self.redactor = redactor
+        self._verdicts = _Verdicts(redactor)
+
+    def event(self, event: Any, secrets: _Secrets) -> Any:
+        """Return the event without secrets, ``_meta`` filled in; the same object if it has none.
+
+        ``secrets`` are those known of the event already; the others are added to it.
+        """
+        redacted = self._clean(event, secrets, _unformatted(event), objects=True)
+        if redacted is event or not isinstance(redacted, dict):
+            return redacted
+        _restore_ids(event, redacted)
+        meta = redacted.get("_meta")
+        noted = _annotated(meta if isinstance(meta, dict) else {}, event, redacted)
+        if noted:
+            redacted["_meta"] = noted
+        return redacted
+
+    def item(self, item: Any) -> Any:
+        """Return a log, metric or span without secrets; the same object if it has none."""
+        redacted = self._clean(item, {}, (), objects=True)
+        if redacted is not item and isinstance(redacted, dict):
+            _keep_ids(item, redacted)
+        return redacted
+
+    def crumb(self, crumb: Any) -> Any:
+        """Return a breadcrumb without secrets, its texts remembering them; the same object if it has none."""
+        secrets: _Secrets = {}
+        redacted = self._clean(crumb, secrets, (), objects=False)
+        return redacted if redacted is crumb else _remembering(crumb, redacted, secrets)
+
+    def bytes(self, data: bytes, secrets: _Secrets) -> bytes:
+        """Return ``data`` without its secrets and without those of the event."""
+        for batch in _batches(secrets):
+            with known.scope():
+                _register(batch)
+                data = self.redactor.bytes(data)
+        return data
+
+    def named_secrets(self, event: Any) -> _Secrets:
+        """Return the secrets that stand beside their keys."""
+        reading = self._read(event)
+        secrets = reading.carried
+        for named in reading.named:
+            self._learn_named(named, secrets)
+        return secrets
+
+    # --- reading ----------------------------------------------------------------------
+
+    def _read(self, value: Any) -> _Reading:
+        """Read a value level by level. Never recurses, and reads no container twice."""
+        reading = _Reading()
+        texts, verdicts = reading.texts, self._verdicts
+        seen: set[int] = set()
+        level: list[tuple[Any, Any, int]] = [(value, "", _PLAIN)]
+        depth = 0
+        while level:
+            below: list[tuple[Any, Any, int]] = []
+            for node, key, verdict in level:
+                identity = id(node)
+                if identity in seen:
+                    reading.odd = True
+                    continue
+                seen.add(identity)
+                if isinstance(node, dict):
+                    jar = verdict == _COOKIES
+                    for name, child in node.items():
+                        kind = type(child)
+                        if kind is str:
+                            if jar or verdicts[name]:
+                                self._read_beside(reading, node, name, child, jar)
+                            if len(child) >= _SHORTEST_TEXT:
+                                texts.append(child)
+                        elif kind is dict or kind is list:
+                            below.append((child, name, verdicts[name]))
+                        elif child is not None and kind is not bool and kind is not float:
+                            self._read_other(reading, below, name, child, verdicts[name])
+                        if type(name) is str and len(name) > 16:
+                            texts.append(name)
+                elif isinstance(node, list | tuple):
+                    self._read_items(reading, below, node, key, verdict)
+                else:
+                    self._read_other(reading, below, key, node, verdict)
+            level = below
+            depth += 1
+            if depth > _DEEPEST:
+                reading.odd = reading.odd or bool(level)
+        return reading
+
+    def _read_items(
+        self, reading: _Reading, below: list[tuple[Any, Any, int]], items: Any, key: Any, verdict: int
+    ) -> None:
+        if len(items) == 2 and type(items[0]) is str and type(items[1]) is str and self._verdicts[items[0]]:
+            reading.named.append(_Named(items[0], "", items[1]))
+        for child in items:
+            kind = type(child)
+            if kind is str:
+                if verdict == _SECRET or verdict == _COOKIES:
+                    reading.named.append(_Named(key, "", child))
+                if len(child) >= _SHORTEST_TEXT:
+                    reading.texts.append(child)
+            elif kind is dict or kind is list:
+                below.append((child, key, verdict if kind is list else _PLAIN))
+            elif child is not None and kind is not bool and kind is not float:
+                self._read_other(reading, below, key, child, verdict)
+
+    def _read_beside(self, reading: _Reading, node: Any, name: Any, text: str, jar: bool) -> None:
+        key, before = self._context(node, name, jar)
+        if key:
+            reading.named.append(_Named(key, before, text))
+
+    def _context(self, node: Any, name: Any, jar: bool) -> tuple[str, str]:
+        """Return the key that judges the value of ``name``, and what it needs in front of it."""
+        if jar and isinstance(name, str):
+            return "Cookie", f"{name}="
+        verdict = self._verdicts[name]
+        if verdict == _VALUE:
+            named = next((node[each] for each in _NAME_KEYS if each in node), None)
+            return (named, "") if type(named) is str and self._verdicts[named] in (_SECRET, _COOKIES) else ("", "")
+        return (name, "") if verdict else ("", "")
+
+    def _read_other(
+        self, reading: _Reading, below: list[tuple[Any, Any, int]], key: Any, value: Any, verdict: int
+    ) -> None:
+        if isinstance(value, _Removed):
+            reading.carried.update(value.secrets)
+            reading.odd = True
+        elif isinstance(value, str):
+            reading.texts.append(str.__str__(value))
+            if verdict in (_SECRET, _COOKIES):
+                reading.named.append(_Named(key, "", str.__str__(value)))
+        elif isinstance(value, int):
+            if verdict == _SECRET:
+                reading.named.append(_Named(key, "", str(value)))
+        elif isinstance(value, dict | list | tuple):
+            below.append((value, key, verdict))
+        elif not isinstance(value, float) and value is not None:
+            reading.odd = True
+
+    # --- finding ----------------------------------------------------------------------
+
+    def _learn_named(self, named: _Named, secrets: _Secrets) -> bool:
+        """Add the secrets of a text beside a key; return whether there are any."""
+        text = named.before + _unquoted(named.text)[1]
+        data = text.encode("utf-8", "surrogatepass")
+        redactor = self.redactor
+        found = redactor.replacer.wanted(data, redactor.scanner.scan_value(named.key, data))
+        for start, end, rule in found:
+            self._learn(data[start:end], rule, secrets)
+        return bool(found)
+
+    def _learn(self, secret: bytes, rule: int, secrets: _Secrets) -> None:
+        """Note a secret, unless it could as well be a common word or number."""
+        page = self.redactor.ruleset.rules[rule]
+        if page.low_entropy:
+            return
+        for form in (secret, canonical(secret)):
+            number = form.isdigit() and len(form) < _SHORTEST_NUMBER
+            if known.SHORTEST <= len(form) <= known.LONGEST and not form.isalpha() and not number:
+                secrets.setdefault(form, page.id)
+
+    def _clean(self, value: Any, secrets: _Secrets, extra: Iterable[str], *, objects: bool) -> Any:
+        """Return ``value`` without secrets; the same object if it has none. Adds those it finds to ``secrets``."""
+        reading = self._read(value)
+        reading.texts.extend(extra)
+        secrets.update(reading.carried)
+        dirty = reading.odd or bool(secrets)
+        for named in reading.named:
+            if named.text and self._learn_named(named, secrets):
+                dirty = True
+        joined = "\n".join(reading.texts).encode("utf-8", "surrogatepass")
+        found = self.redactor.scanner.scan(joined)
+        registered = known.find(joined) if known.used else []
+        if not dirty and not found and not registered:
+            return value
+        owners = _Owners(reading.texts)
+        suspects = {owners.of(start) for start, _, _ in found} | {owners.of(place.start) for place in registered}
+        for text in suspects:
+            data = text.encode("utf-8", "surrogatepass")
+            for start, end, rule in self.redactor.replacer.wanted(data, self.redactor.scanner.scan(data)):
+                self._learn(data[start:end], rule, secrets)
+        for place in registered:
+            secrets.setdefault(place.value, place.kind)
+        for batch in _batches(secrets):
+            with known.scope():
+                _register(batch)
+                if batch:
+                    suspects |= {owners.of(place.start) for place in known.find(joined)}
+                value = _Walk(self.redactor, self, suspects, objects).visit(value)
+        return value
+
+
+class _Owners:
+    """Which text an offset of the joined texts belongs to."""
+
+    def __init__(self, texts: list[str]) -> None:
+        self._texts = texts
+        lengths = [len(text.encode("utf-8", "surrogatepass")) + 1 for text in texts]
+        self._starts = list(accumulate(lengths[:-1], initial=0)) if texts else []
+
+    def of(self, offset: int) -> str:
+        return self._texts[bisect_right(self._starts, offset) - 1]
+
+
+class _Walk:
+    """Copies a value without its secrets; what has none is shared with the original."""
+
+    def __init__(self, redactor: Redactor, cleaner: _Cleaner, suspects: set[str], objects: bool) -> None:
+        self._redactor = redactor
+        self._cleaner = cleaner
+        self._suspects = suspects
+        self._objects = objects
+        self._done: dict[tuple[int, str], Any] = {}
+        self._above: set[int] = set()
+
+    def visit(self, value: Any) -> Any:
+        return self._visit(value, "", "")
+
+    def _visit(self, value: Any, key: str, before: str) -> Any:
+        kind = type(value)
+        if kind is str:
+            return self._beside(value, key, before) if key else self._text(value)
+        if value is None or kind is bool or kind is float:
+            return value
+        try:
+            return self._other(value, key, before)
+        except RecursionError:
+            raise
+        except Exception:
+            return self._error()
+
+    def _other(self, value: Any, key: str, before: str) -> Any:
+        if isinstance(value, str):
+            plain = str.__str__(value)
+            redacted = self._visit(plain, key, before)
+            return value if redacted is plain and not (self._objects and isinstance(value, _Removed)) else redacted
+        if isinstance(value, int | float):
+            plain = str(value)
+            return value if not key or self._beside(plain, key, before) == plain else self._beside(plain, key, before)
+        if isinstance(value, dict | list | tuple):
+            return self._container(value, key, before)
+        # The SDK would write its repr, or fail on it.
+        return self._redactor.text(safe_repr(value)) if self._objects else value
+
+    def _text(self, text: str) -> str:
+        return self._redactor.text(text) if text in self._suspects else text
+
+    def _beside(self, text: str, key: str, before: str) -> str:
+        opening, inner, closing = _unquoted(text)
+        whole = before + inner
+        redacted = self._redactor.beside(key, whole)
+        if redacted == whole:
+            return self._text(text)
+        if not redacted.startswith(before):
+            return self._error()
+        return opening + redacted[len(before) :] + closing
+
+    def _error(self) -> str:
+        self._redactor.summary.add_error()
+        return ERROR_PLACEHOLDER
+
+    def _container(self, value: Any, key: str, before: str) -> Any:
+        identity = id(value)
+        if identity in self._above or len(self._above) >= _DEEPEST:
+            return self._error()
+        done = self._done.get((identity, key))
+        if done is None:
+            self._above.add(identity)
+            try:
+                done = self._mapping(value, key) if isinstance(value, dict) else self._items(value, key, before)
+            finally:
+                self._above.discard(identity)
+            self._done[identity, key] = done
+        return done
+
+    def _mapping(self, mapping: dict[Any, Any], above: str) -> Any:
+        jar = bool(above) and self._cleaner._verdicts[above] == _COOKIES
+        copy: dict[Any, Any] = {}
+        changed = False
+        for name, value in mapping.items():
+            key, before = self._cleaner._context(mapping, name, jar)
+            if isinstance(value, dict):
+                key = name if self._cleaner._verdicts[name] == _COOKIES else ""
+            new_value = self._visit(value, key, before)
+            new_name = self._text(name) if type(name) is str and len(name) > 16 else name
+            if new_name is not name:
+                new_name = _unused(new_name, copy)
+            changed = changed or new_value is not value or new_name is not name
+            copy[new_name] = new_value
+        return copy if changed else mapping
+
+    def _items(self, items: Any, key: str, before: str) -> Any:
+        pair = ""
+        if len(items) == 2 and type(items[0]) is str and type(items[1]) is str and self._cleaner._verdicts[items[0]]:
+            pair = items[0]
+        copy = [
+            self._visit(item, pair or key, before) if place or not pair else self._text(item)
+            for place, item in enumerate(items)
+        ]
+        if all(new is old for new, old in zip(copy, items, strict=True)):
+            return items
+        return tuple(copy) if isinstance(items, tuple) else copy
+
+
+def _unused(name: str, taken: Mapping[Any, Any]) -> str:
+    """Return ``name``, numbered if it is taken: two redacted keys are often equal."""
+    numbered = name
+    number = 2
+    while numbered in taken:
+        numbered = f"{name} ({number})"
+        number += 1
+    return numbered
+
+
+def _unquoted(text: str) -> tuple[str, str, str]:
+    """Split a repr, as frame variables are written, into its quotes and what they hold."""
+    if text[-1:] in ("'", '"') and len(text) > 2:
+        quoted = _QUOTED.fullmatch(text)
+        if quoted is not None:
+            return quoted.group(1), quoted.group(3), quoted.group(4)
+    return "", text, ""
+
+
+def _unformatted(event: Any) -> tuple[str, ...]:
+    """Return a log message with its parameters, where the SDK does not give it: names are in the template."""
+    entry = _part(event, "logentry")
+    message, params = entry.get("message"), entry.get("params")
+    if not isinstance(message, str) or not params or entry.get("formatted"):
+        return ()
+    try:
+        return (message % (tuple(params) if isinstance(params, list) else params),)
+    except (TypeError, ValueError, KeyError):
+        return ()
+
+
+def _batches(secrets: _Secrets) -> list[list[tuple[bytes, str]]]:
+    items = list(secrets.items())
+    return [items[start : start + _BATCH] for start in range(0, len(items), _BATCH)] or [[]]
+
+
+def _register(batch: Iterable[tuple[bytes, str]]) -> None:
+    for value, kind in batch:
+        known.register(value, kind)
+
+
+def _remembering(old: Any, new: Any, secrets: _Secrets) -> Any:
+    """Return ``new`` with every text that is not in ``old`` remembering ``secrets``."""
+    if new is old:
+        return new
+    if isinstance(new, str):
+        removed = _Removed(new)
+        removed.length = _length(old)
+        removed.secrets = secrets
+        return removed
+    if isinstance(new, dict) and isinstance(old, dict):
+        pairs = zip(new.items(), old.values(), strict=True)
+        return {key: _remembering(before, value, secrets) for (key, value), before in pairs}
+    if isinstance(new, list | tuple) and isinstance(old, list | tuple):
+        return type(new)([_remembering(before, value, secrets) for before, value in zip(old, new, strict=True)])
+    return new
+
+
+def _restore_ids(old: Any, new: dict[str, Any]) -> None:
+    """Put back the ids by which Sentry joins events, should a secret be the same string."""
+    _keep_ids(old, new)
+    trace = _part(_part(new, "contexts"), "trace")
+    _keep_ids(_part(_part(old, "contexts"), "trace"), trace)
+    for old_span, new_span in zip(_dicts(old.get("spans")), _dicts(new.get("spans")), strict=False):
+        _keep_ids(old_span, new_span)
+
+
+def _keep_ids(old: dict[str, Any], new: dict[str, Any]) -> None:
+    for key, value in _kept(old, _IDS).items():
+        if new.get(key) != value:
+            new[key] = value
+
+
+# --- _meta ----------------------------------------------------------------------------
+
+
+def _annotated(meta: dict[str, Any], old: Any, new: Any) -> dict[str, Any]:
+    """Return ``meta``, the tree beside ``new``, with a remark for every value that differs from ``old``."""
+    if isinstance(new, dict) and isinstance(old, dict):
+        pairs = zip(new.items(), old.values(), strict=True)
+        below = [(str(key), before, value) for (key, value), before in pairs if key != "_meta"]
+    elif isinstance(new, list | tuple) and isinstance(old, list | tuple):
+        below = [(str(place), before, value) for place, (before, value) in enumerate(zip(old, new, strict=True))]
+    else:
+        return {**meta, "": _remarks(meta.get(""), old, new)}
+    copy = dict(meta)
+    for key, before, value in below:
+        if value is not before:
+            noted = _annotated(_part(meta, key), before, value)
+            if noted:
+                copy[key] = noted
+    return copy
+
+
+def _remarks(entry: Any, old: Any, new: Any) -> dict[str, Any]:
+    """Return the entry of one value: its length before, and what stands where in place of what."""
+    noted = dict(entry) if isinstance(entry, dict) else {}
+    data = new.encode("utf-8", "surrogatepass") if isinstance(new, str) else b""
+    remarks: list[list[Any]] = [
+        [f"redactor:{_rule_of(data[start:end])}", "s", start, end]
+        for start, end in (found.span() for found in PLACEHOLDER.finditer(data))
+    ]
+    remarks += [["redactor", "m", *found.span()] for found in _MASK.finditer(data)]
+    earlier = noted.get("rem")
+    noted["rem"] = (earlier if isinstance(earlier, list) else []) + (remarks or [["redactor", "x"]])
+    noted.setdefault("len", _length(old))
+    return noted
+
+
+def _rule_of(placeholder: bytes) -> str:
+    """Return the rule in ``[REDACTED:rule:fingerprint]``."""
+    return re.split(r"[:\] ]", placeholder.decode("ascii") + ":")[1] or "secret"
+
+
+def _length(value: Any) -> int:
+    if isinstance(value, _Removed):
+        return value.length
+    if isinstance(value, dict | list | tuple):
+        return len(value)
+    text = value if isinstance(value, str) else safe_repr(value)
+    return len(text.encode("utf-8", "surrogatepass"))
