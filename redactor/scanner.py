@@ -33,7 +33,7 @@ from redactor.syntax import (
     value_run,
     words_before,
 )
-from redactor.validators import ALTERNATING, CHECKED, credential_pair, distinct, harmless, machine_made
+from redactor.validators import ALTERNATING, CHECKED, credential_pair, distinct, harmless, machine_made, starts_as_jose
 
 __all__ = ["CONTEXT", "Decision", "Scanner", "longest"]
 
@@ -219,6 +219,8 @@ class Scanner:
         reason = ""
         if shape.bounded_left and not _WORD_START.match(data, start):
             reason = "in the middle of a word"
+        elif shape.validator_name == "jose" and not starts_as_jose(data[start : start + 16]):
+            reason = "not valid"
         else:
             limit = start + min(TOKEN_LIMIT, shape.max_length + shape.prefix_width + 1)
             end = _run_end(shape, data, body, min(limit, start + _JUDGED))

@@ -15,13 +15,16 @@ from redactor.replace import Replacer
 from redactor.scanner import CONTEXT, Scanner
 from redactor.syntax import LEAD_LIMIT, TOKEN_LIMIT, oversized_end, soft_break
 
-__all__ = ["BLOCK", "HOLD", "Stream"]
+__all__ = ["BLOCK", "HOLD", "OPEN", "Stream"]
 
 BLOCK: Final = 262144
 """How many bytes are collected before they are scanned, unless lines are wanted at once."""
 
 HOLD: Final = TOKEN_LIMIT + 2048
 """How many bytes of an unfinished line are held back: one token and what may follow it."""
+
+OPEN: Final = 4 * BLOCK
+"""How many bytes of a line without end are collected, so that holding some back costs little."""
 
 _LARGEST: Final = BLOCK
 """Chunks over this many bytes are cut, so that memory stays bounded."""
@@ -33,7 +36,7 @@ class Stream:
     """Redacts bytes as they come; ``feed`` and ``finish`` return what is final.
 
     With ``line_buffered``, each call of ``feed`` returns every line that is complete.
-    At most ``BLOCK + HOLD + CONTEXT`` bytes are kept. UTF-16 text that starts with a byte
+    At most ``OPEN + BLOCK + HOLD + CONTEXT`` bytes are kept. UTF-16 text that starts with a byte
     order mark is recognised and stays UTF-16.
     """
 
@@ -113,7 +116,7 @@ class _Lines:
         line_end = self._last_line_end()
         if line_end:
             return self._give(line_end, line_end)
-        if len(self._kept) - self._given > BLOCK + HOLD:
+        if len(self._kept) - self._given > OPEN + HOLD:
             return self._give(len(self._kept) - HOLD, len(self._kept))
         return b""
 

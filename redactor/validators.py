@@ -120,6 +120,22 @@ def harmless(value: bytes) -> str | None:
     value = value[:CHECKED]
     if ALTERNATING.match(value):
         return None
+    known = _HARMLESS.get(value)
+    if known is None:
+        known = _look_alike(value)
+        if known is not None:
+            if len(_HARMLESS) >= _MOST_HARMLESS:
+                _HARMLESS.clear()
+            _HARMLESS[value] = known
+    return known
+
+
+_MOST_HARMLESS: Final = 1024
+_HARMLESS: Final[dict[bytes, str]] = {}
+"""Values judged to be no secrets, which come again and again; what may be a secret is not kept."""
+
+
+def _look_alike(value: bytes) -> str | None:
     if len(set(value)) < 4 and len(value) > 3:
         return "repeats"
     if _MASK.match(value):
@@ -202,6 +218,11 @@ _JOSE_NAME: Final = re.compile(
 )
 
 
+def starts_as_jose(value: bytes) -> bool:
+    """Tell whether the first 16 characters of base64url decode to the beginning of an object."""
+    return _JOSE_START.match(_b64(value[:16])) is not None
+
+
 def _jose(value: bytes) -> bool:
     """RFC 7515 section 4 and RFC 7516 section 4: the first part decodes to an object with ``alg``.
 
@@ -215,14 +236,14 @@ def _jose(value: bytes) -> bool:
 @lru_cache(maxsize=512)
 def _is_jose_header(part: bytes) -> bool:
     """Decide once for each header: they are public, and a service has few."""
-    if not _JOSE_START.match(_b64(part[:16])):
+    if not starts_as_jose(part):
         return False
     decoded = _b64(part)
     return bool(_JOSE_NAME.match(decoded)) or _is_object_with(decoded, ("alg", "enc"))
 
 
 def _is_cut_jose_header(part: bytes) -> bool:
-    if not _JOSE_START.match(_b64(part[:16])):
+    if not starts_as_jose(part):
         return False
     decoded = _b64(part[:512])
     return not decoded.rstrip().endswith(b"}") and decoded.lstrip().startswith(_CUT_HEADERS)

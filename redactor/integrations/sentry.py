@@ -10,8 +10,10 @@ import re
 import threading
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
 from itertools import accumulate
 from typing import Any, Final, NamedTuple, TypeAlias
+from uuid import uuid4
 
 from sentry_sdk.consts import DEFAULT_OPTIONS
 from sentry_sdk.envelope import PayloadRef
@@ -28,13 +30,21 @@ __all__ = ["sentry_options"]
 _Secrets: TypeAlias = dict[bytes, str]
 """Secrets seen in one event, each with the id of its rule."""
 
+_Bytes: TypeAlias = bytes
+"""The type, where a method of the same name hides it."""
+
 _Hook: TypeAlias = Callable[[Any, Any], Any]
 
 _DEEPEST: Final = 64
 _SHORTEST_TEXT: Final = 6
 """No text under this many characters holds a name and a secret."""
 
+_LONGEST_PLAIN_KEY: Final = 16
+"""No key up to this many characters is itself a secret."""
+
 _SHORTEST_NUMBER: Final = 16
+"""Numbers under this many digits are not looked for elsewhere: they may count or date something."""
+
 _BATCH: Final = 64
 """How many values one scope of ``redactor.known`` keeps."""
 
@@ -44,7 +54,8 @@ _QUOTED: Final = re.compile(r"(?s)([bBuU]?(['\"]))(.*)(\2)")
 _MASK: Final = re.compile(rb"\*{8}")
 _ID: Final = re.compile(r"[0-9a-f]{16,32}")
 _IDS: Final = ("event_id", "trace_id", "span_id", "parent_span_id")
-_WORD: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.<>]{0,127}")
+_WORD: Final = re.compile(r"[A-Za-z_<][A-Za-z0-9_.<>\-]{0,127}")
+_FILE: Final = re.compile(r"(?:[A-Za-z_][A-Za-z0-9_\-]{0,63}/){0,16}[A-Za-z_][A-Za-z0-9_\-]{0,63}\.py")
 _TIME: Final = re.compile(r"[0-9T:.Z+\-]{1,40}")
 
 _PLAIN, _SECRET, _COOKIES, _VALUE = range(4)
@@ -94,11 +105,9 @@ def _streams_spans(options: Mapping[str, Any]) -> bool:
 
 def _scrubs(options: Mapping[str, Any]) -> bool:
     """Return whether the SDK will scrub events: not with ``data_collection``, not if told so."""
-    collection = options.get("data_collection")
-    if collection is None and "data_collection" in DEFAULT_OPTIONS:
-        collection = (options.get("_experiments") or {}).get("data_collection")
     scrubber = options.get("event_scrubber")
-    return collection is None and (scrubber is None or bool(scrubber))
+    collections = (options.get("data_collection"), (options.get("_experiments") or {}).get("data_collection"))
+    return collections == (None, None) and (scrubber is None or bool(scrubber))
 
 
 def _scrubber_of(options: Mapping[str, Any]) -> Any:
@@ -255,9 +264,6 @@ class _Attachment:
         self._cleaner = cleaner
         self._secrets = secrets
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._original, name)
-
     def to_envelope_item(self) -> Any:
         item = self._original.to_envelope_item()
         redactor = self._cleaner.redactor
@@ -280,27 +286,25 @@ class _Attachment:
 
 def _bare_event(event: Any) -> dict[str, Any]:
     """Return an event of which only ids, times and the names of code are left, so that it still groups."""
-    source = event if isinstance(event, dict) else {}
-    bare: dict[str, Any] = {
-        **_kept(source, (*_IDS, "type", "level", "platform", "timestamp", "start_timestamp")),
-        "_meta": {"": {"err": ["redaction_failed"]}},
-    }
-    trace = _part(_part(source, "contexts"), "trace")
+    bare: dict[str, Any] = {"event_id": uuid4().hex}
+    bare.update(_kept(event, (*_IDS, "type", "level", "platform", "timestamp", "start_timestamp")))
+    trace = _part(_part(event, "contexts"), "trace")
     if trace:
         bare["contexts"] = {"trace": _kept(trace, (*_IDS, "op", "status"))}
-    if "exception" in source:
-        values = _part(source, "exception").get("values")
-        bare["exception"] = {"values": [_bare_exception(each) for each in _dicts(values)]}
-    if source.get("type") == "transaction":
+    exceptions = _dicts(_part(event, "exception").get("values"))
+    if exceptions:
+        bare["exception"] = {"values": [_bare_exception(each) for each in exceptions]}
+    if bare.get("type") == "transaction":
         bare["transaction"] = ERROR_PLACEHOLDER
         bare["spans"] = [
-            {**_kept(span, (*_IDS, "op", "start_timestamp", "timestamp")), "description": ERROR_PLACEHOLDER}
-            for span in _dicts(source.get("spans"))
+            {"description": ERROR_PLACEHOLDER, **_kept(span, (*_IDS, "op", "start_timestamp", "timestamp"))}
+            for span in _dicts(event.get("spans"))
         ]
-    elif source.get("type") == "check_in":
-        bare.update(_kept(source, ("check_in_id", "status", "duration", "monitor_slug")))
-    else:
+    elif bare.get("type") == "check_in":
+        bare.update(_kept(event, ("check_in_id", "monitor_slug", "status", "duration")))
+    elif not exceptions:
         bare["logentry"] = {"message": ERROR_PLACEHOLDER}
+    bare["_meta"] = _error_meta(bare)
     return bare
 
 
@@ -317,40 +321,44 @@ def _bare_exception(exception: dict[str, Any]) -> dict[str, Any]:
 
 def _bare_item(item: Any) -> dict[str, Any]:
     """Return a log, metric or span of which only ids, numbers and fixed words are left."""
-    source = item if isinstance(item, dict) else {}
-    fixed = (*_IDS, "severity_text", "type", "unit", "status")
-    numbers = [key for key, value in source.items() if isinstance(value, int | float) and key not in fixed]
-    bare = _kept(source, (*fixed, *numbers))
-    texts = {key: ERROR_PLACEHOLDER for key in ("name", "body") if key in source}
-    return {**bare, **texts, "attributes": {}}
+    fixed = ("time_unix_nano", "severity_text", "type", "unit", "status", *_IDS)
+    numbers = [key for key, value in item.items() if isinstance(value, int | float)] if type(item) is dict else []
+    texts = {key: ERROR_PLACEHOLDER for key in ("name", "body") if key in item} if type(item) is dict else {}
+    return {**_kept(item, (*fixed, *numbers)), **texts, "attributes": {}}
 
 
 def _kept(source: Any, keys: Iterable[str]) -> dict[str, Any]:
     """Return those of ``keys`` whose values are numbers, times, ids or names of code."""
-    kept = {}
-    for key in keys:
-        value = source.get(key) if isinstance(source, dict) else None
-        if type(value) is str:
-            pattern = _ID if key in _IDS else _TIME if key.endswith("timestamp") else _WORD
-            plain = pattern.fullmatch(value) is not None or (key == "filename" and _is_file(value))
-        else:
-            plain = value is not None and (isinstance(value, int | float) or key.endswith("timestamp"))
-        if plain:
+    kept: dict[str, Any] = {}
+    for key in keys if type(source) is dict else ():
+        value = source.get(key)
+        if isinstance(value, int | float | datetime) or (type(value) is str and _shapes(key).fullmatch(value)):
             kept[key] = value
     return kept
 
 
-def _is_file(name: str) -> bool:
-    return len(name) <= 256 and all(_WORD.fullmatch(part) for part in name.split("/"))
+def _shapes(key: str) -> re.Pattern[str]:
+    if key in _IDS or key == "check_in_id":
+        return _ID
+    return _TIME if "time" in key else _FILE if key == "filename" else _WORD
 
 
 def _part(source: Any, key: str) -> dict[str, Any]:
-    value = source.get(key) if isinstance(source, dict) else None
-    return value if isinstance(value, dict) else {}
+    value = source.get(key) if type(source) is dict else None
+    return value if type(value) is dict else {}
 
 
 def _dicts(values: Any) -> list[dict[str, Any]]:
-    return [value for value in values if isinstance(value, dict)] if isinstance(values, list) else []
+    return [value for value in values if type(value) is dict] if type(values) is list else []
+
+
+def _error_meta(value: Any) -> dict[str, Any]:
+    """Return the ``_meta`` of a bare event: a remark for each placeholder in it."""
+    if value == ERROR_PLACEHOLDER:
+        return {"": {"rem": [["redactor:error", "s", 0, len(ERROR_PLACEHOLDER)]]}}
+    below = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    noted = ((str(key), _error_meta(child)) for key, child in below)
+    return {key: meta for key, meta in noted if meta}
 
 
 # --- events ---------------------------------------------------------------------------
@@ -407,6 +415,17 @@ class _Named(NamedTuple):
     text: str
 
 
+class _Place(NamedTuple):
+    """A container to be read, and what names the texts in it: a key, and what is written in front of them.
+
+    A mapping with a key is a jar of cookies.
+    """
+
+    node: Any
+    key: str
+    before: str
+
+
 class _Reading:
     """All texts of a value, what stands beside secret keys, and whether anything is out of the ordinary."""
 
@@ -427,7 +446,7 @@ class _Cleaner:
 
     def __init__(self, redactor: Redactor) -> None:
         self.redactor = redactor
-        self._verdicts = _Verdicts(redactor)
+        self.verdicts = _Verdicts(redactor)
 
     def event(self, event: Any, secrets: _Secrets) -> Any:
         """Return the event without secrets, ``_meta`` filled in; the same object if it has none.
@@ -440,9 +459,8 @@ class _Cleaner:
         _restore_ids(event, redacted)
         meta = redacted.get("_meta")
         noted = _annotated(meta if isinstance(meta, dict) else {}, event, redacted)
-        if noted:
-            redacted["_meta"] = noted
-        return redacted
+        noted.pop("_meta", None)
+        return {**redacted, "_meta": noted} if noted else redacted
 
     def item(self, item: Any) -> Any:
         """Return a log, metric or span without secrets; the same object if it has none."""
@@ -457,8 +475,9 @@ class _Cleaner:
         redacted = self._clean(crumb, secrets, (), objects=False)
         return redacted if redacted is crumb else _remembering(crumb, redacted, secrets)
 
-    def bytes(self, data: bytes, secrets: _Secrets) -> bytes:
+    def bytes(self, data: _Bytes, secrets: _Secrets) -> _Bytes:
         """Return ``data`` without its secrets and without those of the event."""
+        data = self.redactor.bytes(data)
         for batch in _batches(secrets):
             with known.scope():
                 _register(batch)
@@ -478,92 +497,92 @@ class _Cleaner:
     def _read(self, value: Any) -> _Reading:
         """Read a value level by level. Never recurses, and reads no container twice."""
         reading = _Reading()
-        texts, verdicts = reading.texts, self._verdicts
+        texts, verdicts = reading.texts, self.verdicts
         seen: set[int] = set()
-        level: list[tuple[Any, Any, int]] = [(value, "", _PLAIN)]
+        level = [_Place(value, "", "")]
         depth = 0
         while level:
-            below: list[tuple[Any, Any, int]] = []
-            for node, key, verdict in level:
-                identity = id(node)
-                if identity in seen:
+            below: list[_Place] = []
+            for node, key, before in level:
+                if id(node) in seen:
                     reading.odd = True
                     continue
-                seen.add(identity)
-                if isinstance(node, dict):
-                    jar = verdict == _COOKIES
-                    for name, child in node.items():
-                        kind = type(child)
-                        if kind is str:
-                            if jar or verdicts[name]:
-                                self._read_beside(reading, node, name, child, jar)
-                            if len(child) >= _SHORTEST_TEXT:
-                                texts.append(child)
-                        elif kind is dict or kind is list:
-                            below.append((child, name, verdicts[name]))
-                        elif child is not None and kind is not bool and kind is not float:
-                            self._read_other(reading, below, name, child, verdicts[name])
-                        if type(name) is str and len(name) > 16:
-                            texts.append(name)
-                elif isinstance(node, list | tuple):
-                    self._read_items(reading, below, node, key, verdict)
-                else:
-                    self._read_other(reading, below, key, node, verdict)
+                seen.add(id(node))
+                if not isinstance(node, dict):
+                    self._read_items(reading, below, node, key, before)
+                    continue
+                jar = bool(key)
+                for name, child in node.items():
+                    kind = type(child)
+                    if kind is str and not jar and not verdicts[name]:
+                        if len(child) >= _SHORTEST_TEXT:
+                            texts.append(child)
+                    elif child is not None and kind is not bool and kind is not float:
+                        self._read_one(reading, below, child, *self.context(node, name, child, jar))
+                    if type(name) is str and len(name) > _LONGEST_PLAIN_KEY:
+                        texts.append(name)
             level = below
             depth += 1
             if depth > _DEEPEST:
-                reading.odd = reading.odd or bool(level)
+                reading.odd = True
         return reading
 
-    def _read_items(
-        self, reading: _Reading, below: list[tuple[Any, Any, int]], items: Any, key: Any, verdict: int
-    ) -> None:
-        if len(items) == 2 and type(items[0]) is str and type(items[1]) is str and self._verdicts[items[0]]:
-            reading.named.append(_Named(items[0], "", items[1]))
+    def _read_items(self, reading: _Reading, below: list[_Place], items: Any, key: str, before: str) -> None:
+        if not isinstance(items, list | tuple):
+            self._read_one(reading, below, items, key, before)
+            return
+        pair = self.pair(items)
+        if pair:
+            self._read_one(reading, below, items[1], pair, "")
         for child in items:
             kind = type(child)
-            if kind is str:
-                if verdict == _SECRET or verdict == _COOKIES:
-                    reading.named.append(_Named(key, "", child))
+            if kind is str and not key:
                 if len(child) >= _SHORTEST_TEXT:
                     reading.texts.append(child)
-            elif kind is dict or kind is list:
-                below.append((child, key, verdict if kind is list else _PLAIN))
+            elif isinstance(child, dict):
+                below.append(_Place(child, "", ""))
             elif child is not None and kind is not bool and kind is not float:
-                self._read_other(reading, below, key, child, verdict)
+                self._read_one(reading, below, child, key, before)
 
-    def _read_beside(self, reading: _Reading, node: Any, name: Any, text: str, jar: bool) -> None:
-        key, before = self._context(node, name, jar)
-        if key:
-            reading.named.append(_Named(key, before, text))
+    @staticmethod
+    def _read_one(reading: _Reading, below: list[_Place], value: Any, key: str, before: str) -> None:
+        if isinstance(value, dict | list | tuple):
+            below.append(_Place(value, key, before))
+        elif isinstance(value, str):
+            text = value if type(value) is str else str.__str__(value)
+            reading.texts.append(text)
+            if key:
+                reading.named.append(_Named(key, before, text))
+            if isinstance(value, _Removed):
+                reading.carried.update(value.secrets)
+                reading.odd = True
+        elif isinstance(value, int):
+            if key:
+                reading.named.append(_Named(key, before, str(value)))
+        elif not isinstance(value, float):
+            reading.odd = True
 
-    def _context(self, node: Any, name: Any, jar: bool) -> tuple[str, str]:
-        """Return the key that judges the value of ``name``, and what it needs in front of it."""
+    def context(self, node: Mapping[Any, Any], name: Any, value: Any, jar: bool) -> tuple[str, str]:
+        """Return the key that judges what stands at ``name`` in ``node``, and what it needs in front of it.
+
+        ``jar`` says that ``node`` is a mapping of cookies. A mapping is judged by its own
+        keys, unless it is such a jar.
+        """
+        verdict = self.verdicts[name]
+        if isinstance(value, dict):
+            return (name, "") if verdict == _COOKIES else ("", "")
         if jar and isinstance(name, str):
             return "Cookie", f"{name}="
-        verdict = self._verdicts[name]
         if verdict == _VALUE:
             named = next((node[each] for each in _NAME_KEYS if each in node), None)
-            return (named, "") if type(named) is str and self._verdicts[named] in (_SECRET, _COOKIES) else ("", "")
+            return (named, "") if type(named) is str and self.verdicts[named] in (_SECRET, _COOKIES) else ("", "")
         return (name, "") if verdict else ("", "")
 
-    def _read_other(
-        self, reading: _Reading, below: list[tuple[Any, Any, int]], key: Any, value: Any, verdict: int
-    ) -> None:
-        if isinstance(value, _Removed):
-            reading.carried.update(value.secrets)
-            reading.odd = True
-        elif isinstance(value, str):
-            reading.texts.append(str.__str__(value))
-            if verdict in (_SECRET, _COOKIES):
-                reading.named.append(_Named(key, "", str.__str__(value)))
-        elif isinstance(value, int):
-            if verdict == _SECRET:
-                reading.named.append(_Named(key, "", str(value)))
-        elif isinstance(value, dict | list | tuple):
-            below.append((value, key, verdict))
-        elif not isinstance(value, float) and value is not None:
-            reading.odd = True
+    def pair(self, items: Any) -> str:
+        """Return the first of two strings if it is a secret's name: it names the second."""
+        if len(items) == 2 and type(items[0]) is str and type(items[1]) is str:
+            return items[0] if self.verdicts[items[0]] in (_SECRET, _COOKIES) else ""
+        return ""
 
     # --- finding ----------------------------------------------------------------------
 
@@ -577,7 +596,7 @@ class _Cleaner:
             self._learn(data[start:end], rule, secrets)
         return bool(found)
 
-    def _learn(self, secret: bytes, rule: int, secrets: _Secrets) -> None:
+    def _learn(self, secret: _Bytes, rule: int, secrets: _Secrets) -> None:
         """Note a secret, unless it could as well be a common word or number."""
         page = self.redactor.ruleset.rules[rule]
         if page.low_entropy:
@@ -609,11 +628,10 @@ class _Cleaner:
                 self._learn(data[start:end], rule, secrets)
         for place in registered:
             secrets.setdefault(place.value, place.kind)
-        for batch in _batches(secrets):
+        for batch in _batches(secrets) or [[]]:
             with known.scope():
                 _register(batch)
-                if batch:
-                    suspects |= {owners.of(place.start) for place in known.find(joined)}
+                suspects |= {owners.of(place.start) for place in known.find(joined)}
                 value = _Walk(self.redactor, self, suspects, objects).visit(value)
         return value
 
@@ -638,7 +656,7 @@ class _Walk:
         self._cleaner = cleaner
         self._suspects = suspects
         self._objects = objects
-        self._done: dict[tuple[int, str], Any] = {}
+        self._done: dict[tuple[int, str, str], Any] = {}
         self._above: set[int] = set()
 
     def visit(self, value: Any) -> Any:
@@ -663,8 +681,9 @@ class _Walk:
             redacted = self._visit(plain, key, before)
             return value if redacted is plain and not (self._objects and isinstance(value, _Removed)) else redacted
         if isinstance(value, int | float):
-            plain = str(value)
-            return value if not key or self._beside(plain, key, before) == plain else self._beside(plain, key, before)
+            plain = str(value) if key else ""
+            redacted = self._beside(plain, key, before) if key else ""
+            return value if redacted == plain else redacted
         if isinstance(value, dict | list | tuple):
             return self._container(value, key, before)
         # The SDK would write its repr, or fail on it.
@@ -691,26 +710,22 @@ class _Walk:
         identity = id(value)
         if identity in self._above or len(self._above) >= _DEEPEST:
             return self._error()
-        done = self._done.get((identity, key))
+        done = self._done.get((identity, key, before))
         if done is None:
             self._above.add(identity)
             try:
-                done = self._mapping(value, key) if isinstance(value, dict) else self._items(value, key, before)
+                done = self._mapping(value, bool(key)) if isinstance(value, dict) else self._items(value, key, before)
             finally:
                 self._above.discard(identity)
-            self._done[identity, key] = done
+            self._done[identity, key, before] = done
         return done
 
-    def _mapping(self, mapping: dict[Any, Any], above: str) -> Any:
-        jar = bool(above) and self._cleaner._verdicts[above] == _COOKIES
+    def _mapping(self, mapping: dict[Any, Any], jar: bool) -> Any:
         copy: dict[Any, Any] = {}
         changed = False
         for name, value in mapping.items():
-            key, before = self._cleaner._context(mapping, name, jar)
-            if isinstance(value, dict):
-                key = name if self._cleaner._verdicts[name] == _COOKIES else ""
-            new_value = self._visit(value, key, before)
-            new_name = self._text(name) if type(name) is str and len(name) > 16 else name
+            new_value = self._visit(value, *self._cleaner.context(mapping, name, value, jar))
+            new_name = self._text(name) if type(name) is str and len(name) > _LONGEST_PLAIN_KEY else name
             if new_name is not name:
                 new_name = _unused(new_name, copy)
             changed = changed or new_value is not value or new_name is not name
@@ -718,13 +733,10 @@ class _Walk:
         return copy if changed else mapping
 
     def _items(self, items: Any, key: str, before: str) -> Any:
-        pair = ""
-        if len(items) == 2 and type(items[0]) is str and type(items[1]) is str and self._cleaner._verdicts[items[0]]:
-            pair = items[0]
-        copy = [
-            self._visit(item, pair or key, before) if place or not pair else self._text(item)
-            for place, item in enumerate(items)
-        ]
+        copy = [self._visit(item, *(("", "") if isinstance(item, dict) else (key, before))) for item in items]
+        pair = self._cleaner.pair(items)
+        if pair:
+            copy[1] = self._visit(items[1], pair, "")
         if all(new is old for new, old in zip(copy, items, strict=True)):
             return items
         return tuple(copy) if isinstance(items, tuple) else copy
@@ -757,13 +769,13 @@ def _unformatted(event: Any) -> tuple[str, ...]:
         return ()
     try:
         return (message % (tuple(params) if isinstance(params, list) else params),)
-    except (TypeError, ValueError, KeyError):
+    except Exception:
         return ()
 
 
 def _batches(secrets: _Secrets) -> list[list[tuple[bytes, str]]]:
     items = list(secrets.items())
-    return [items[start : start + _BATCH] for start in range(0, len(items), _BATCH)] or [[]]
+    return [items[start : start + _BATCH] for start in range(0, len(items), _BATCH)]
 
 
 def _register(batch: Iterable[tuple[bytes, str]]) -> None:
@@ -808,20 +820,19 @@ def _keep_ids(old: dict[str, Any], new: dict[str, Any]) -> None:
 
 def _annotated(meta: dict[str, Any], old: Any, new: Any) -> dict[str, Any]:
     """Return ``meta``, the tree beside ``new``, with a remark for every value that differs from ``old``."""
+    below: Iterable[tuple[Any, Any, Any]]
     if isinstance(new, dict) and isinstance(old, dict):
-        pairs = zip(new.items(), old.values(), strict=True)
-        below = [(str(key), before, value) for (key, value), before in pairs if key != "_meta"]
+        below = ((key, before, value) for (key, value), before in zip(new.items(), old.values(), strict=True))
     elif isinstance(new, list | tuple) and isinstance(old, list | tuple):
-        below = [(str(place), before, value) for place, (before, value) in enumerate(zip(old, new, strict=True))]
+        below = ((place, before, value) for place, (before, value) in enumerate(zip(old, new, strict=True)))
     else:
         return {**meta, "": _remarks(meta.get(""), old, new)}
-    copy = dict(meta)
-    for key, before, value in below:
-        if value is not before:
-            noted = _annotated(_part(meta, key), before, value)
-            if noted:
-                copy[key] = noted
-    return copy
+    changes = {
+        str(key): _annotated(_part(meta, str(key)), before, value)
+        for key, before, value in below
+        if value is not before
+    }
+    return {**meta, **{key: change for key, change in changes.items() if change}}
 
 
 def _remarks(entry: Any, old: Any, new: Any) -> dict[str, Any]:
