@@ -65,7 +65,7 @@ class Stream:
         if not self._started:
             return self._lines.feed(self._start) + self._lines.finish()
         rest = self._lines.finish()
-        return rest if self._wide is None else self._wide.encode(rest) + self._wide.rest
+        return rest if self._wide is None else self._wide.encode(rest, final=True) + self._wide.rest
 
 
 class _Wide:
@@ -73,20 +73,22 @@ class _Wide:
 
     def __init__(self, codec: str) -> None:
         self._codec = codec
+        # What comes out may be cut inside a character; its first bytes wait for the rest.
+        self._inner = codecs.getincrementaldecoder("utf-8")("surrogatepass")
         self.rest = b""
 
     def decode(self, chunk: bytes) -> bytes:
         chunk = self.rest + chunk
         whole = len(chunk) & ~1
-        # A pair of surrogates must not be cut: hold the first half back.
-        high = chunk[whole - 1] if self._codec == "utf-16-le" else chunk[whole - 2]
-        if whole >= 2 and 0xD8 <= high <= 0xDB:
-            whole -= 2
+        if whole:
+            # A pair of surrogates must not be cut: hold the first half back.
+            high = chunk[whole - 1] if self._codec == "utf-16-le" else chunk[whole - 2]
+            whole -= 2 if 0xD8 <= high <= 0xDB else 0
         self.rest = chunk[whole:]
         return chunk[:whole].decode(self._codec, "surrogatepass").encode("utf-8", "surrogatepass")
 
-    def encode(self, data: bytes) -> bytes:
-        return data.decode("utf-8", "surrogatepass").encode(self._codec, "surrogatepass")
+    def encode(self, data: bytes, final: bool = False) -> bytes:
+        return self._inner.decode(data, final).encode(self._codec, "surrogatepass")
 
 
 class _Lines:

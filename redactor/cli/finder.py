@@ -9,12 +9,15 @@ from typing import Final, NamedTuple
 from redactor.model import Found
 from redactor.redactor import Redactor
 from redactor.replace import Replacer, fingerprint
-from redactor.stream import BLOCK, HOLD, Stream
+from redactor.scanner import CONTEXT
+from redactor.stream import BLOCK, HOLD, OPEN, Stream
 from redactor.syntax import TOKEN_LIMIT
 
 __all__ = ["Place", "look"]
 
-_HELD: Final = BLOCK + HOLD
+_KEPT: Final = OPEN + BLOCK + HOLD + CONTEXT
+"""How many bytes a stream keeps at most, so how far back a secret can start."""
+
 _NOTHING: Final[Mapping[int, bytes]] = {}
 
 
@@ -94,22 +97,24 @@ class _Finder(Replacer):
 class _Lines:
     """Counts lines while blocks go by. Places must be asked for in order.
 
-    A stream holds back at most ``_HELD`` bytes of earlier blocks, so a secret starts in
-    those or in the last block.
+    A secret starts in what the stream still keeps, which may be several blocks; so the
+    last ``_KEPT`` bytes or more stay in a window.
     """
 
     def __init__(self) -> None:
-        self._window = b""
+        self._window = bytearray()
         self._counted = 0
         self._line = 1
         self._column = 1
         """Line and column of the window's byte at ``_counted``."""
 
     def feed(self, block: bytes) -> None:
-        done_with = max(0, len(self._window) - _HELD)
-        self._count(done_with)
-        self._window = self._window[done_with:] + block
-        self._counted -= done_with
+        self._window += block
+        done_with = len(self._window) - _KEPT
+        if done_with > _KEPT:  # not for every block: most are short when a pipe is slow
+            self._count(done_with)
+            del self._window[:done_with]
+            self._counted -= done_with
 
     def place(self, noted: _Noted) -> Place:
         self._count(len(self._window) - noted.distance)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from redactor.cli import exits
-from redactor.cli.io import Destination, Nowhere, Source, Visited, is_same_file, open_destination, visit
+from redactor.cli.io import AtomicFile, Destination, Nowhere, Source, Visited, is_same_file, open_destination, visit
 from redactor.cli.messages import complain, shown
 from redactor.cli.options import Settings, policy_options, rule_options, sources_argument
 
@@ -64,7 +64,7 @@ def command(
         at_once = line_buffered or destination.is_terminal()
         visited = visit(paths, lambda source: _scrub(redactor, source, destination, at_once))
         code = _exit_code(visited, checked=check and redactor.summary.total > 0)
-        if isinstance(target, str) and not is_counting and _report_changed(visited, target):
+        if isinstance(destination, AtomicFile) and _report_changed(visited, destination):
             return exits.CHANGED
         if visited.whole and not visited.cut:
             destination.commit()
@@ -89,10 +89,10 @@ def _refuse_same_file(paths: Sequence[str], target: str | None) -> None:
             )
 
 
-def _report_changed(visited: Visited, target: str) -> bool:
+def _report_changed(visited: Visited, destination: AtomicFile) -> bool:
     changed = [source for source in visited.whole if source.has_changed()]
     for source in changed:
-        complain(f"{source.name}: changed while it was read, expected it to stay; {shown(target)} is as it was")
+        complain(f"{source.name}: changed while it was read, expected it to stay; {destination.name} is as it was")
     return bool(changed)
 
 
