@@ -155,6 +155,28 @@ def test_rules(files: Sequence[Path]) -> int:
     return exits.FINDINGS if failures else exits.DONE
 
 
+# --- import ---------------------------------------------------------------------------
+
+
+@command.command("import")
+@click.argument("source", metavar="FILE", type=click.Path(path_type=Path))
+def import_rules(source: Path) -> int:
+    """Rewrite rules of gitleaks, betterleaks, Nosey Parker or Kingfisher as rules of ours.
+
+    The rule file goes to stdout, to be read and then used with --rules. Rules that cannot be
+    rewritten are listed on stderr, each with its reason.
+    """
+    from redactor.ruleimport import import_rules as read
+    from redactor.ruleimport import write_rules
+
+    imported, refused = read(source)
+    _print([write_rules(imported)])
+    for rule in refused:
+        click.echo(f"redactor: {shown(rule.id)}: left out, {shown(rule.reason)}", err=True)
+    click.echo(f"redactor: {len(imported)} rules imported, {len(refused)} left out", err=True)
+    return exits.DONE
+
+
 def _redactors(files: Sequence[Path]) -> list[Redactor]:
     """Return a redactor for each engine that runs here."""
     from redactor.redactor import Redactor
