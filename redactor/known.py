@@ -2,8 +2,8 @@
 
 An application registers the values it handles (the cookies of a request, a token it has
 just minted). They are then removed from every text in plain, percent-encoded, JSON, HTML,
-base64 (at each of its three alignments) and hexadecimal spelling, with no name near them.
-Values are compared as bytes and never become part of a pattern. They are bounded in
+repr, base64 (at each of its three alignments) and hexadecimal spelling, with no name near
+them. Values are compared as bytes and never become part of a pattern. They are bounded in
 number and in time, and a scope limits them to the request that runs in it.
 """
 
@@ -12,15 +12,22 @@ from __future__ import annotations
 import base64
 import html
 import json
+import os
+import re
+import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
-from threading import Lock
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, suppress
+from contextvars import ContextVar, Token
+from struct import Struct
+from threading import RLock
+from types import TracebackType
 from typing import Final, NamedTuple
 from urllib.parse import quote, quote_plus
 
-__all__ = ["Known", "find", "forget_all", "register", "scope"]
+from redactor.syntax import PLACEHOLDER
+
+__all__ = ["LONGEST", "SHORTEST", "Known", "Values", "find", "forget_all", "register", "scope"]
 
 SHORTEST: Final = 8
 """Values under this many bytes are not registered: they would be found inside other words."""
@@ -30,6 +37,10 @@ LONGEST: Final = 8192
 
 _MOST_IN_SCOPE: Final = 64
 _MOST_GLOBAL: Final = 1024
+_MOST_BYTES: Final = 1 << 20
+_WORD: Final = Struct("=I")
+_TIED: Final = "_redactor_known"
+"""The attribute of an exception that holds the values of the scope it has left."""
 
 
 class Known(NamedTuple):
@@ -44,93 +55,211 @@ class Known(NamedTuple):
         return f"Known(start={self.start}, end={self.end}, kind={self.kind!r})"
 
 
-class _Entry(NamedTuple):
-    value: bytes
-    kind: str
-    expires: float
-    spellings: tuple[bytes, ...]
+class _Entry:
+    __slots__ = ("expires", "kind", "spellings", "value")
+
+    def __init__(self, value: bytes, kind: str, expires: float) -> None:
+        self.value = value
+        self.kind = kind
+        self.expires = expires
+        self.spellings = _spellings(value)
 
 
-class _Registry:
-    """Registered values, newest last. Readers take the tuple as it is; writers replace it."""
+_Index = dict[int, tuple[tuple[bytes, _Entry], ...]]
 
-    def __init__(self, most: int) -> None:
+
+class Values:
+    """The values of one scope, or of the process. Shows nothing of them and cannot be pickled with them.
+
+    Every spelling has 8 bytes or more, so wherever it starts, one of the aligned 4-byte
+    words of the data lies inside its last 7 bytes. Those words are the index: data is
+    looked at once, however many values there are, and only the spellings that share a
+    word with it are searched for.
+    """
+
+    __slots__ = ("_bytes", "_entries", "_index", "_most", "_soonest", "outer")
+
+    def __init__(self, most: int = _MOST_IN_SCOPE, outer: Values | None = None) -> None:
         self._most = most
-        self._lock = Lock()
-        self.entries: tuple[_Entry, ...] = ()
+        self._entries: dict[bytes, _Entry] = {}
+        self._index: _Index = {}
+        self._bytes = 0
+        self._soonest = float("inf")
+        self.outer = outer
 
-    def add(self, entry: _Entry) -> None:
-        now = time.monotonic()
-        with self._lock:
-            kept = [other for other in self.entries if other.value != entry.value and other.expires > now]
-            self.entries = (*kept[-(self._most - 1) :], entry)
+    def __len__(self) -> int:
+        return len(self._entries)
 
-    def clear(self) -> None:
-        with self._lock:
-            self.entries = ()
+    def __repr__(self) -> str:
+        return f"<Values: {len(self._entries)}>"
+
+    def __reduce__(self) -> tuple[type[Values], tuple[()]]:
+        return Values, ()
+
+    def _add(self, entry: _Entry) -> None:
+        with _lock:
+            self._forget_expired(time.monotonic())
+            self._remove(entry.value)
+            self._entries[entry.value] = entry
+            self._bytes += len(entry.value)
+            self._soonest = min(self._soonest, entry.expires)
+            for spelling in entry.spellings:
+                for word in _words(spelling):
+                    self._index[word] = (*self._index.get(word, ()), (spelling, entry))
+            while len(self._entries) > self._most or self._bytes > _MOST_BYTES:
+                self._remove(next(iter(self._entries)))
+
+    def _remove(self, value: bytes) -> None:
+        entry = self._entries.pop(value, None)
+        if entry is None:
+            return
+        self._bytes -= len(value)
+        for word in {word for spelling in entry.spellings for word in _words(spelling)}:
+            others = tuple(pair for pair in self._index.get(word, ()) if pair[1] is not entry)
+            if others:
+                self._index[word] = others
+            else:
+                self._index.pop(word, None)
+
+    def _forget_expired(self, now: float) -> None:
+        if now < self._soonest:
+            return
+        with _lock:
+            for entry in list(self._entries.values()):
+                if entry.expires <= now:
+                    self._remove(entry.value)
+            self._soonest = min((entry.expires for entry in self._entries.values()), default=float("inf"))
+
+    def _clear(self) -> None:
+        with _lock:
+            for value in list(self._entries):
+                self._remove(value)
+
+    def _find(self, data: bytes, words: Iterable[int]) -> Iterator[Known]:
+        self._forget_expired(time.monotonic())
+        index = self._index
+        shared = index.keys() & words
+        candidates = {spelling: entry for word in shared for spelling, entry in index.get(word, ())}
+        for spelling, entry in candidates.items():
+            for start in _places(data, spelling):
+                yield Known(start, start + len(spelling), entry.kind, entry.value)
+
+
+class _Scope(AbstractContextManager[Values]):
+    """Enters ``Values`` in the current context; leaves without fail in whichever context it is left."""
+
+    def __init__(self, values: Values) -> None:
+        self._values = values
+        self._token: Token[Values | None] | None = None
+
+    def __enter__(self) -> Values:
+        self._token = _here.set(self._values)
+        return self._values
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if isinstance(error, Exception):
+            _tie(error, self._values)
+        if self._token is not None:
+            # In another context there is nothing to leave.
+            with suppress(ValueError):
+                _here.reset(self._token)
 
 
 used = False
 """Whether anything was ever registered in this process; until then nothing is searched for."""
 
-_everywhere: Final = _Registry(_MOST_GLOBAL)
-_here: Final[ContextVar[_Registry | None]] = ContextVar("redactor_known", default=None)
+_lock: Final = RLock()
+_everywhere: Final = Values(_MOST_GLOBAL)
+_here: Final[ContextVar[Values | None]] = ContextVar("redactor_known", default=None)
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release)
 
 
 def register(value: str | bytes, kind: str = "known-value", ttl: float = 3600.0) -> bool:
     """Remove ``value`` from now on, for ``ttl`` seconds, in the current scope or else everywhere.
 
-    ``kind`` is shown in the placeholder. A scope keeps the last 64 values, the whole
-    process the last 1,024. Returns whether the value was taken: values under 8 or over
-    8,192 bytes are not.
+    ``kind`` is a rule's id, shown in the placeholder. A scope keeps the last 64 values, the
+    whole process the last 1,024, at most 1 MiB in all; registered again, a value counts as
+    new. Returns whether the value was taken: values under 8 or over 8,192 bytes are not.
     """
     data = value if isinstance(value, bytes) else value.encode("utf-8", "surrogatepass")
     if not SHORTEST <= len(data) <= LONGEST:
         return False
     global used
     used = True
-    registry = _here.get() or _everywhere
-    registry.add(_Entry(data, kind, time.monotonic() + ttl, _spellings(data)))
+    values = _here.get()
+    if values is None:
+        values = _everywhere
+    values._add(_Entry(data, kind, time.monotonic() + ttl))
     return True
 
 
-@contextmanager
-def scope() -> Iterator[None]:
-    """Limit what is registered inside to this context and the tasks started in it."""
-    token = _here.set(_Registry(_MOST_IN_SCOPE))
-    try:
-        yield
-    finally:
-        _here.reset(token)
+def scope(values: Values | None = None) -> AbstractContextManager[Values]:
+    """Limit what is registered inside to this context and the tasks started in it.
+
+    Inside, the values of the scopes around it and of the process are known too. Gives the
+    scope's ``Values``; with them as ``values``, a later ``scope`` goes on with the same
+    ones, in any context. Outside, they are known for as long as a task holds the context,
+    and while an exception that has left the scope is being handled: servers report it then.
+    """
+    return _Scope(Values(outer=_here.get()) if values is None else values)
 
 
 def forget_all() -> None:
-    """Forget every value of the current scope and of the process."""
-    _everywhere.clear()
-    here = _here.get()
-    if here is not None:
-        here.clear()
+    """Forget every value of the current scope, of those around it and of the process."""
+    for values in _current():
+        values._clear()
 
 
 def find(data: bytes) -> list[Known]:
-    """Return where registered values are in ``data``, in order and without overlaps."""
-    here = _here.get()
-    entries = _everywhere.entries if here is None else here.entries + _everywhere.entries
-    if not entries:
-        return []
-    now = time.monotonic()
-    found = [
-        Known(start, start + len(spelling), entry.kind, entry.value)
-        for entry in entries
-        if entry.expires > now
-        for spelling in entry.spellings
-        for start in _places(data, spelling)
-    ]
+    """Return where registered values are in ``data``, in order and without overlaps.
+
+    Of two that overlap, the later one has only what the earlier one leaves.
+    """
+    found: list[Known] = []
+    words = None
+    for values in _current():
+        if len(values):
+            words = memoryview(data[: len(data) & ~3]).cast("I") if words is None else words
+            found.extend(values._find(data, words))
+    return _apart(data, found) if found else found
+
+
+def _current() -> list[Values]:
+    """Return the values that count here, each once."""
+    current = [_everywhere]
+    handled = sys.exception()
+    tied = None if handled is None else vars(handled).get(_TIED)
+    for innermost in (_here.get(), tied):
+        values = innermost
+        while values is not None and values not in current:
+            current.append(values)
+            values = values.outer
+    return current
+
+
+def _tie(error: Exception, values: Values) -> None:
+    inner = vars(error).get(_TIED)
+    while inner is not None and inner is not values:
+        inner = inner.outer
+    if inner is None:
+        vars(error)[_TIED] = values
+
+
+def _apart(data: bytes, found: list[Known]) -> list[Known]:
+    """Return ``found`` in order, without overlaps and without what placeholders of ours are made of."""
     found.sort(key=lambda known: (known.start, -known.end))
+    marks = [mark.span() for mark in PLACEHOLDER.finditer(data)] if b"[REDACTED" in data else []
     kept: list[Known] = []
+    end = 0
     for known in found:
-        if not kept or known.start >= kept[-1].end:
-            kept.append(known)
+        if known.end <= end or any(low < known.end and known.start < high for low, high in marks):
+            continue
+        kept.append(known._replace(start=max(known.start, end)))
+        end = known.end
     return kept
 
 
@@ -141,26 +270,82 @@ def _places(data: bytes, spelling: bytes) -> Iterator[int]:
         start = data.find(spelling, start + len(spelling))
 
 
+def _words(spelling: bytes) -> set[int]:
+    last = len(spelling) - 4
+    return {_WORD.unpack_from(spelling, at)[0] for at in range(last - 3, last + 1)}
+
+
+# --- spellings ----------------------------------------------------------------------------
+
+_TOKEN: Final = re.compile(rb"[A-Za-z0-9_.\-]*")
+"""What no way of writing text changes."""
+
+_OTHER_ALPHABET: Final = bytes.maketrans(b"+/", b"-_")
+_HEX_DIGITS: Final = re.compile(r"%[0-9A-F]{2}")
+_LEFT_ALONE: Final = ("", "/", "!'()*", "!$&'()*+,;=:@/?")
+"""What percent-encoders leave alone: none of it, Python's, JavaScript's, what a query may hold."""
+
+_JSON_ESCAPED: Final = ("/", "<>&", "<>&'", "<>&'=", "<>&'`+")
+"""What JSON encoders escape though they need not: PHP's, Go's, Django's and PHP's, Gson's, .NET's."""
+
+_HTML_ESCAPED: Final = (
+    {"'": "&#39;", '"': "&#34;"},
+    {"'": "&#39;", '"': "&quot;"},
+    {"'": "&apos;", '"': "&quot;"},
+    {"'": "&#39;", '"': "&#34;", "+": "&#43;"},
+    {"'": "&#39;", '"': "&quot;", "/": "&#x2F;", "`": "&#x60;", "=": "&#x3D;"},
+)
+"""How MarkupSafe, JavaScript's libraries, XML writers, Go and mustache write what ``html`` writes in its own way."""
+
+
 def _spellings(value: bytes) -> tuple[bytes, ...]:
+    plain = [value] if _TOKEN.fullmatch(value) else _escaped(value)
+    encoded = value.hex().encode()
+    every = dict.fromkeys([*plain, encoded, encoded.upper(), *_in_base64(value)])
+    return tuple(spelling for spelling in every if len(spelling) >= SHORTEST)
+
+
+def _escaped(value: bytes) -> Iterator[bytes]:
     text = value.decode("utf-8", "surrogateescape")
-    percent = quote(value, safe="")
-    written = [
-        text,
-        percent,
-        percent.lower() if "%" in percent else percent,
-        quote_plus(value, safe=""),
-        quote(percent, safe=""),
-        json.dumps(text)[1:-1],
-        json.dumps(json.dumps(text)[1:-1])[1:-1],
-        text.replace("/", "\\/"),
-        html.escape(text),
-        value.hex(),
-        value.hex().upper(),
-    ]
-    spelled = [each.encode("utf-8", "surrogateescape") for each in written]
+    strings = {text, *_json(text), repr(text)[1:-1], repr(value)[2:-1]}
+    nested = {again for once in strings for again in _json(once)}
+    for each in (*strings, *nested, *_percent(value), *_html(text)):
+        yield each.encode("utf-8", "surrogateescape")
+
+
+def _percent(value: bytes) -> Iterator[str]:
+    for safe in _LEFT_ALONE:
+        for upper in (quote(value, safe=safe), quote_plus(value, safe=safe)):
+            for once in (upper, upper.replace("~", "%7E")):
+                lower = _HEX_DIGITS.sub(lambda digits: digits[0].lower(), once)
+                yield from (once, lower, quote(once, safe=""), quote(lower, safe=""))
+
+
+def _json(text: str) -> Iterator[str]:
+    for written in (json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1]):
+        yield written
+        yield written.replace("/", "\\/")
+        for characters in _JSON_ESCAPED:
+            for case in (str.lower, str.upper):
+                codes = {ord(each): f"\\u{case(f'{ord(each):04x}')}" for each in characters}
+                yield written.translate(codes)
+
+
+def _html(text: str) -> Iterator[str]:
+    yield html.escape(text)
+    escaped = html.escape(text, quote=False)
+    yield escaped
+    for table in _HTML_ESCAPED:
+        yield escaped.translate(str.maketrans(table))
+
+
+def _in_base64(value: bytes) -> Iterator[bytes]:
+    padded = base64.b64encode(value)
+    if padded.endswith(b"="):
+        # It ends here, so all of its last character is the value's.
+        yield from (padded, padded.translate(_OTHER_ALPHABET))
     for shift in range(3):
         # The characters at either end mix in bits of the neighbours, so they are left out.
         encoded = base64.b64encode(b"\0" * shift + value)
         inner = encoded[(0, 2, 3)[shift] : (shift + len(value)) * 8 // 6]
-        spelled += [inner, inner.translate(bytes.maketrans(b"+/", b"-_"))]
-    return tuple(dict.fromkeys(each for each in spelled if len(each) >= SHORTEST))
+        yield from (inner, inner.translate(_OTHER_ALPHABET))

@@ -109,12 +109,17 @@ _JUDGED: Final = 4096
 class _Pass:
     """One run over one piece of data: what was found, and how far cookies were read."""
 
-    __slots__ = ("cookies_read", "data", "found")
+    __slots__ = ("cookies_read", "data", "found", "placeholders")
 
     def __init__(self, data: bytes) -> None:
         self.data = data
+        self.placeholders = [match.span() for match in PLACEHOLDER.finditer(data)] if b"[REDACTED" in data else []
         self.found: list[Found] = []
         self.cookies_read = 0
+
+    def is_replaced(self, position: int) -> bool:
+        """Tell whether ``position`` is inside a placeholder, which neither is nor names a secret."""
+        return any(low <= position < high for low, high in self.placeholders)
 
 
 class Scanner:
@@ -156,7 +161,7 @@ class Scanner:
         if rule is None or not data:
             return matches
         here = _Pass(data + b"\0")
-        start = len(data) - len(data.lstrip())
+        start = len(data) - len(data.lstrip(b" \t\r\n\"'\\"))
         if self._value(here, start, rule, Lead(key, b"=", b"\0", 0)):
             return matches
         return longest(matches + here.found)
@@ -170,13 +175,12 @@ class Scanner:
         here = _Pass(data)
         found = here.found
         covered = 0
-        placeholders = [match.span() for match in PLACEHOLDER.finditer(data)] if b"[REDACTED" in data else ()
         for start, number in hits:
             shape = self._shapes[number]
             # Inside a match only a shape at its very start is of use: it may say more.
             if start < covered and (shape is None or start != found[-1][0] or self._weak[number]):
                 continue
-            if placeholders and any(low <= start < high for low, high in placeholders):
+            if here.placeholders and here.is_replaced(start):
                 continue
             before = len(found)
             if shape is not None:
@@ -257,6 +261,9 @@ class Scanner:
         return plan
 
     def _make_plan(self, lead: Lead, rule: int | None, prose_matters: bool) -> _Plan:
+        if rule is None and b"value" in lead.separator.lower():
+            # "alice", "value": what looked like a pair may be two members of an object.
+            rule = self.compiled.names.rule_of("value")
         named = None if rule is None or rule == HARMLESS else self.compiled.rules[rule].named
         quick = named is not None and named.value == "opaque" and not prose_matters
         if quick and (is_raw_quote(lead.quote) if lead.quote else not lead.level):
@@ -267,7 +274,7 @@ class Scanner:
         """Judge a value by the name in front of it; append what is secret to the pass."""
         data = here.data
         span = find_lead(data, start)
-        if span is None:
+        if span is None or (here.placeholders and here.is_replaced(span[0])):
             return Decision(start, start, -1, "", "no syntax between name and value")
         plan = self._plan(data, span[0], span[1], start)
         if plan.run is not None and plan.rule is not None:
@@ -506,7 +513,7 @@ class Scanner:
         """Judge a word of a sentence by the name in front of it: it must look random."""
         data = here.data
         span = find_prose_lead(data, start)
-        if span is None:
+        if span is None or (here.placeholders and here.is_replaced(span[0])):
             return Decision(start, start, -1, "", "no name in front")
         key = data[span[0] : span[1]].decode("ascii")
         rule = self.compiled.names.rule_of(key, words_before(data, span[0]))
