@@ -62,10 +62,11 @@ class _Entry:
         self.value = value
         self.kind = kind
         self.expires = expires
-        self.spellings = _spellings(value)
-
-
-_Index = dict[int, tuple[tuple[bytes, _Entry], ...]]
+        self.spellings: dict[int, list[bytes]] = {}
+        """The spellings by each word that may give them away."""
+        for spelling in _spellings(value):
+            for at in range(len(spelling) - 7, len(spelling) - 3):
+                self.spellings.setdefault(_WORD.unpack_from(spelling, at)[0], []).append(spelling)
 
 
 class Values:
@@ -82,7 +83,7 @@ class Values:
     def __init__(self, most: int = _MOST_IN_SCOPE, outer: Values | None = None) -> None:
         self._most = most
         self._entries: dict[bytes, _Entry] = {}
-        self._index: _Index = {}
+        self._index: dict[int, tuple[_Entry, ...]] = {}
         self._bytes = 0
         self._soonest = float("inf")
         self.outer = outer
@@ -103,9 +104,8 @@ class Values:
             self._entries[entry.value] = entry
             self._bytes += len(entry.value)
             self._soonest = min(self._soonest, entry.expires)
-            for spelling in entry.spellings:
-                for word in _words(spelling):
-                    self._index[word] = (*self._index.get(word, ()), (spelling, entry))
+            for word in entry.spellings:
+                self._index[word] = (*self._index.get(word, ()), entry)
             while len(self._entries) > self._most or self._bytes > _MOST_BYTES:
                 self._remove(next(iter(self._entries)))
 
@@ -114,8 +114,8 @@ class Values:
         if entry is None:
             return
         self._bytes -= len(value)
-        for word in {word for spelling in entry.spellings for word in _words(spelling)}:
-            others = tuple(pair for pair in self._index.get(word, ()) if pair[1] is not entry)
+        for word in entry.spellings:
+            others = tuple(other for other in self._index.get(word, ()) if other is not entry)
             if others:
                 self._index[word] = others
             else:
@@ -139,7 +139,9 @@ class Values:
         self._forget_expired(time.monotonic())
         index = self._index
         shared = index.keys() & words
-        candidates = {spelling: entry for word in shared for spelling, entry in index.get(word, ())}
+        candidates = {
+            spelling: entry for word in shared for entry in index.get(word, ()) for spelling in entry.spellings[word]
+        }
         for spelling, entry in candidates.items():
             for start in _places(data, spelling):
                 yield Known(start, start + len(spelling), entry.kind, entry.value)
@@ -268,11 +270,6 @@ def _places(data: bytes, spelling: bytes) -> Iterator[int]:
     while start >= 0:
         yield start
         start = data.find(spelling, start + len(spelling))
-
-
-def _words(spelling: bytes) -> set[int]:
-    last = len(spelling) - 4
-    return {_WORD.unpack_from(spelling, at)[0] for at in range(last - 3, last + 1)}
 
 
 # --- spellings ----------------------------------------------------------------------------

@@ -279,10 +279,25 @@ def _fernet(value: bytes) -> bool:
     return 0x40000000 <= int.from_bytes(decoded[1:9], "big") < 0x200000000
 
 
+_SIGNED: Final = re.compile(
+    rb"\.?[A-Za-z0-9_\-]{3,4000}={0,2}(?:"
+    rb":[A-Za-z0-9]{6}:[A-Za-z0-9_\-]{27,86}"
+    rb"|\.[A-Za-z0-9_\-]{5,8}\.[A-Za-z0-9_\-]{27,86})\Z"
+)
+
+
 def _signed_timestamp(value: bytes) -> bool:
-    """Django signing and itsdangerous: payload, time and signature joined by ``.`` or ``:``."""
-    parts = re.split(rb"[.:]", value[:4096].lstrip(b".:"))
-    return len(parts) >= 3 and 4 <= len(parts[-2]) <= 8 and 20 <= len(parts[-1]) <= 86
+    """Django ``TimestampSigner`` and itsdangerous ``TimedSerializer``: payload, time, signature.
+
+    The time is base62 in Django and base64 in itsdangerous; SHA-1 to SHA-512 signatures
+    have 27 to 86 characters. A token of over 4,096 bytes is judged by its beginning.
+    """
+    return len(value) >= 4096 or _SIGNED.match(value) is not None
+
+
+def _gorilla(value: bytes) -> bool:
+    """gorilla/securecookie: the time in seconds, a bar, then the value."""
+    return re.match(rb"1[0-9]{9}\|", _b64(value[:20])) is not None
 
 
 VALIDATORS: Final[dict[str, Callable[[bytes], bool]]] = {
@@ -292,6 +307,7 @@ VALIDATORS: Final[dict[str, Callable[[bytes], bool]]] = {
     "credential-pair": credential_pair,
     "fernet": _fernet,
     "signed-timestamp": _signed_timestamp,
+    "gorilla": _gorilla,
     "machine-made": machine_made,
     "distinct": distinct,
     "not-masked": lambda value: harmless(value) not in ("mask", "template", "repeats"),

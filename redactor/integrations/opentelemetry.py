@@ -133,6 +133,7 @@ class _Cleaner:
         self._redactor: Any = redactor
         self.summary = Summary() if redactor is None else redactor.summary
         self._plain: set[str] = set()
+        self._telling: set[str] = set()
         self._seen: dict[int, tuple[Any, Any]] = {}
         self._unchanged: dict[int, Any] = {}
         self._span_judges: Mapping[str, Callable[[Any], Any]] = {
@@ -208,7 +209,7 @@ class _Cleaner:
         if not attributes:
             return True
         items = _items(attributes)
-        if not self._plain.issuperset(items) and not all(map(self._is_plain, items)):
+        if not self._plain.issuperset(items) and not self._are_plain(items):
             return False
         append = texts.append
         for value in items.values():
@@ -227,17 +228,24 @@ class _Cleaner:
             texts.extend(items)
         return True
 
-    def _is_plain(self, key: Any) -> bool:
-        """Return whether ``key`` says nothing of its value and holds no secret itself."""
-        redactor = self._redactor
-        if type(key) is not str or len(key) > _LONGEST_KEY or key.lower() in _VALUE_KEYS:
-            return False
-        if redactor.scanner.rule_of_key(key) is not None or redactor.matches(key):
-            return False
-        if len(self._plain) >= _REMEMBERED:
+    def _are_plain(self, keys: Iterable[Any]) -> bool:
+        """Return whether none of ``keys`` says anything of its value or holds a secret itself."""
+        if len(self._plain) + len(self._telling) >= _REMEMBERED:
             self._plain.clear()
-        self._plain.add(key)
-        return True
+            self._telling.clear()
+        every = True
+        for key in keys:
+            if key not in self._plain:
+                every = False if key in self._telling else self._is_plain(key) and every
+        return every
+
+    def _is_plain(self, key: Any) -> bool:
+        redactor = self._redactor
+        if type(key) is not str or len(key) > _LONGEST_KEY:
+            return False
+        telling = key.lower() in _VALUE_KEYS or redactor.scanner.rule_of_key(key) is not None or redactor.matches(key)
+        (self._telling if telling else self._plain).add(key)
+        return not telling
 
     def _clean(self, texts: list[str]) -> bool:
         """Return whether one scan of all ``texts`` finds nothing."""
@@ -389,9 +397,26 @@ class _Cleaner:
         if not attributes or (self._gather(attributes, texts) and self._clean(texts)):
             return attributes
         items = _items(attributes)
+        redacted = self._judged(items)
+        return attributes if redacted == items else redacted
+
+    def _judged(self, items: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return ``items`` without secrets: only the keys that say something are judged with their values."""
+        plain = self._plain
+        if any(type(key) is str and key.lower() in _VALUE_KEYS for key in items):
+            return self._mapping(items)
+        telling = {key: value for key, value in items.items() if key not in plain}
+        redacted = dict(self._mapping(telling)) if telling else {}
+        joined: dict[str, Any] = {}
+        for key, value in items.items():
+            if key in plain:
+                joined[key] = self._text(value)
+            elif key in redacted:
+                joined[key] = redacted.pop(key)
+        return joined | redacted
+
+    def _mapping(self, items: Mapping[str, Any]) -> Mapping[str, Any]:
         redacted = self._value(items)
-        if redacted is items:
-            return attributes
         return redacted if isinstance(redacted, Mapping) else {_ERROR_KEY: redacted}
 
     def _events(self, events: Any) -> Any:
