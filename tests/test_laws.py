@@ -388,7 +388,7 @@ def test_a_value_of_any_depth_is_redacted(built_in: Redactor, wrap: Callable[[An
 
 def test_subclasses_and_named_tuples_are_walked(built_in: Redactor) -> None:
     """Subclasses of dict, list, tuple and str are read like their base; a named tuple keeps its type."""
-    point = namedtuple("point", "token place")  # noqa: PYI024
+    point = namedtuple("point", "token place")
     secret = "kL9xQ2mZ8vBk3J7wT1aN4c"
     ordered = OrderedDict([("token", secret), ("b", 1)])
     assert built_in.value(ordered) == {"token": "[REDACTED:token]", "b": 1}
