@@ -123,6 +123,8 @@ class Names:
                 self._table.setdefault(name, HARMLESS)
             for pattern in named.patterns:
                 self._patterns.append((re.compile(pattern), index))
+        # One look for all of them; a pattern that never matches where there are none.
+        self._any_pattern = re.compile("|".join(f"(?:{pattern.pattern})" for pattern, _ in self._patterns) or r"(?!)")
         self._longest = max(map(len, self._table), default=0)
         self._glued = {
             "".join(name): index for name, index in self._table.items() if len("".join(name)) >= _SHORTEST_GLUED
@@ -137,9 +139,8 @@ class Names:
         ``before`` are words of prose in front of the key. ``HARMLESS`` means that the
         longest name is known to be no secret, ``None`` that no name fits.
         """
-        for pattern, index in self._patterns:
-            if pattern.fullmatch(key):
-                return index
+        if self._any_pattern.fullmatch(key):
+            return next(index for pattern, index in self._patterns if pattern.fullmatch(key))
         words = before + split_words(key)
         for length in range(min(self._longest, len(words)), 0, -1):
             found = self._table.get(words[-length:])

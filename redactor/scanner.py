@@ -7,6 +7,7 @@ from its start on, so scanning pieces that overlap by as much gives the same mat
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
@@ -119,7 +120,8 @@ class _Pass:
 
     def is_replaced(self, position: int) -> bool:
         """Tell whether ``position`` is inside a placeholder, which neither is nor names a secret."""
-        return any(low <= position < high for low, high in self.placeholders)
+        before = bisect_right(self.placeholders, (position, len(self.data))) - 1
+        return before >= 0 and position < self.placeholders[before][1]
 
 
 class Scanner:
