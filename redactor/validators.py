@@ -200,6 +200,14 @@ def distinct(value: bytes) -> bool:
     return 2 <= digits <= len(value) * 2 // 3 and (mixed or len(value) >= 24)
 
 
+_ASSIGNED: Final = re.compile(rb"=[^=]")
+
+
+def _bearer(value: bytes) -> bool:
+    """RFC 6750 section 2.1: ``=`` only pads a bearer token; ``Bearer expires_in=60`` holds none."""
+    return _ASSIGNED.search(value[:CHECKED]) is None and harmless(value) is None
+
+
 def _b64(data: bytes) -> bytes:
     """Decode a prefix of base64 or base64url ``data``; b"" if it is neither."""
     data = data[: len(data) - len(data) % 4] if len(data) % 4 == 1 else data
@@ -307,6 +315,7 @@ VALIDATORS: Final[dict[str, Callable[[bytes], bool]]] = {
     "credential-pair": credential_pair,
     "fernet": _fernet,
     "signed-timestamp": _signed_timestamp,
+    "bearer": _bearer,
     "gorilla": _gorilla,
     "machine-made": machine_made,
     "distinct": distinct,
