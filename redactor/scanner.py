@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from redactor.compiler import HARMLESS, CompiledRuleset, CompiledShape, Kind
-from redactor.engines import Engine
+from redactor.engines import STRIDE, Engine
 from redactor.model import Found
 from redactor.syntax import (
     LEAD_LIMIT,
@@ -173,11 +173,12 @@ class Scanner:
         rule = self.compiled.names.rule_of(key)
         return None if rule == HARMLESS else rule
 
-    def _confirm(self, data: bytes, hits: list[tuple[int, int]], trace: list[Decision] | None) -> list[Found]:
+    def _confirm(self, data: bytes, hits: list[int], trace: list[Decision] | None) -> list[Found]:
         here = _Pass(data)
         found = here.found
         covered = 0
-        for start, number in hits:
+        for hit in hits:
+            start, number = divmod(hit, STRIDE)
             shape = self._shapes[number]
             # Inside a match only a shape at its very start is of use: it may say more.
             if start < covered and (shape is None or start != found[-1][0] or self._weak[number]):
