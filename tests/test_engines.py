@@ -29,9 +29,14 @@ sys.meta_path.insert(0, Hidden())
 """
 
 
-def _run(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
+def _run(code: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60, env={**os.environ, **environment}
+        [sys.executable, "-c", code, *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=30,
+        env={**os.environ, **environment},
     )
 
 
@@ -127,52 +132,50 @@ def test_eight_threads_share_a_redactor(engine: str) -> None:
     assert redactor.summary.errors == 0
 
 
+_PRELUDE = f"""
+import gc, signal, sys
+from redactor import Redactor
+redactor = Redactor(engine=sys.argv[1])
+inner, results = [], []
+one, done = {TEXT!r}, {DONE!r}
+text, expected = chr(10).join([one] * 2000), chr(10).join([done] * 2000)
+"""
+
+
 def test_a_scan_inside_a_scan_is_exact(engine: str) -> None:
-    """A finaliser that redacts while a scan is under way in its thread disturbs neither."""
-    redactor = Redactor(engine=engine)
-    inner: list[str] = []
-
-    class Logging:
-        def __init__(self) -> None:
-            self.me = self  # only the collector frees it, in the middle of something else
-
-        def __del__(self) -> None:
-            inner.append(redactor.text(TEXT))
-
-    text = "\n".join([TEXT] * 2000)
-    expected = "\n".join([DONE] * 2000)
-    before = gc.get_threshold()
-    gc.set_threshold(5)
-    try:
-        for _ in range(20):
-            for _ in range(10):
-                Logging()
-            assert redactor.text(text) == expected
-    finally:
-        gc.set_threshold(*before)
-    gc.collect()
-    assert len(inner) == 200
-    assert set(inner) == {DONE}
+    """A finaliser that redacts while a redaction is under way in its thread disturbs neither."""
+    code = _PRELUDE + (
+        "class Logging:\n"
+        "    def __init__(self):\n"
+        "        self.me = self  # only the collector frees it, in the middle of something else\n"
+        "    def __del__(self):\n"
+        "        inner.append(redactor.text(one))\n"
+        "gc.set_threshold(5)\n"
+        "for _ in range(20):\n"
+        "    made = [Logging() for _ in range(10)]\n"
+        "    del made\n"
+        "    results.append(redactor.text(text))\n"
+        "gc.collect()\n"
+        "print(len(inner), set(inner) == {done}, set(results) == {expected})\n"
+    )
+    finished = _run(code, engine)
+    assert (finished.stdout, finished.stderr) == ("200 True True\n", "")
 
 
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs interval timers")
-def test_a_scan_in_a_signal_handler_is_exact(engine: str) -> None:
-    """A signal handler that redacts while a scan is under way disturbs neither."""
-    redactor = Redactor(engine=engine)
-    inner: list[str] = []
-    text = "\n".join([TEXT] * 2000)
-    expected = "\n".join([DONE] * 2000)
-    before = signal.signal(signal.SIGALRM, lambda *_: inner.append(redactor.text(TEXT)))
-    signal.setitimer(signal.ITIMER_REAL, 0.002, 0.002)
-    try:
-        results = [redactor.text(text) for _ in range(20)]
-        while not inner:
-            results.append(redactor.text(text))
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
-    assert set(results) == {expected}
-    assert set(inner) == {DONE}
+def test_a_redaction_in_a_signal_handler_is_exact(engine: str) -> None:
+    """A signal handler that redacts while a redaction is under way disturbs neither and never waits for it."""
+    code = _PRELUDE + (
+        "signal.signal(signal.SIGALRM, lambda *_: inner.append(redactor.text(one)))\n"
+        "signal.setitimer(signal.ITIMER_REAL, 0.004, 0.004)\n"
+        "while len(inner) < 40:\n"
+        "    results.append(redactor.text(text))\n"
+        "signal.setitimer(signal.ITIMER_REAL, 0)\n"
+        "print(set(inner) == {done}, set(results) <= {expected})\n"
+        "print(redactor.summary.total == len(inner) + 2000 * len(results), redactor.summary.errors)\n"
+    )
+    finished = _run(code, engine)
+    assert (finished.stdout, finished.stderr) == ("True True\nTrue 0\n", "")
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")

@@ -20,7 +20,7 @@ from redactor.validators import VALIDATORS, harmless, machine_made, word_like
         (b"[REDACTED]", "mask"),
         (b"[FILTERED]", "mask"),
         (b"<redacted>", "mask"),
-        (b"none", "mask"),
+        (b"missing", "mask"),
         (b"undefined", "mask"),
         (b"changeme", "mask"),
         (b"${SESSION_TOKEN}", "template"),

@@ -60,6 +60,46 @@ def show_rule(rule_id: str, settings: Settings) -> int:
     raise click.UsageError(f"no rule '{rule_id}', expected one of 'redactor rules list'")
 
 
+@command.command("reference")
+@rule_options
+def reference(settings: Settings) -> int:
+    """Print the pages of all rules as one page of Markdown."""
+    from redactor.rulefiles import load_rules
+
+    rules = [rule for rule in load_rules(settings.rule_paths) if rule.id not in settings.disable]
+    _print(_reference(rules, settings.redactor()))
+    return exits.DONE
+
+
+def _reference(rules: Sequence[Rule], redactor: Redactor) -> Iterator[str]:
+    yield "# Rules"
+    yield ""
+    yield "Made by `redactor rules reference` from the rule files. Examples are shown as they come out."
+    yield ""
+    yield "| rule | category | what it is |"
+    yield "|---|---|---|"
+    yield from (f"| [{rule.id}](#{rule.id}) | {rule.category} | {rule.title} |" for rule in rules)
+    for rule in rules:
+        yield ""
+        yield f"## {rule.id}"
+        yield ""
+        yield f"**{rule.title}.** {' '.join(rule.description.split())}"
+        yield ""
+        if rule.low_entropy:
+            yield "Never fingerprinted: its secrets are few enough to be guessed."
+            yield ""
+        if rule.named:
+            names = ", ".join(f"`{'_'.join(words)}`" for words in rule.named.names)
+            yield f"Names ({rule.named.where}, value {rule.named.value}, {rule.named.min_length} bytes or more): {names}"
+            yield ""
+        for shape in rule.shapes:
+            yield f"- shape: {', '.join(f'`{part}`' for part in _shape_parts(shape))}"
+        if rule.shapes:
+            yield ""
+        yield from ["Examples:", "", "```text", *_outcomes(rule.examples, redactor), "```", ""] if rule.examples else []
+        yield "Sources: " + ", ".join(f"<{source}>" if " " not in source else source for source in rule.sources)
+
+
 def _as_table(rules: Sequence[Rule]) -> Iterator[str]:
     ids = max((len(rule.id) for rule in rules), default=0)
     categories = max((len(rule.category) for rule in rules), default=0)
@@ -97,12 +137,16 @@ def _named(named: Named) -> Iterator[str]:
 
 
 def _shape(shape: Shape) -> Iterator[str]:
+    yield from _section("shape", _shape_parts(shape))
+
+
+def _shape_parts(shape: Shape) -> list[str]:
     parts = [f"after {shape.after}"] if shape.after else []
     parts += [f"prefix {prefix}" for prefix in shape.prefixes if prefix]
     parts.append(f"body {shape.body}, {shape.min_length} bytes or more")
     parts += [f"before {shape.before}"] if shape.before else []
     parts += [f"validator {shape.validator}"] if shape.validator else []
-    yield from _section("shape", parts)
+    return parts
 
 
 def _section(title: str, items: Sequence[str]) -> Iterator[str]:
