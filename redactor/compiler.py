@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from hashlib import blake2b
 from itertools import chain
@@ -37,6 +37,10 @@ __all__ = ["CompiledRuleset", "CompiledShape", "Kind", "Names", "Trigger", "comp
 
 HARMLESS: Final = -1
 """The rule index of a name that is known to be no secret."""
+
+_UNDECIDED: Final = -2
+_MOST_DECIDED: Final = 4096
+"""How many keys a name table remembers."""
 
 _MOST_BODY: Final = 16
 """The most bytes of a value that a trigger looks at."""
@@ -87,7 +91,8 @@ class Trigger:
     pattern: bytes
     depth: int
     kind: Kind
-    shape: int = -1
+    shapes: tuple[int, ...] = ()
+    """The shapes to try where it fired, in order."""
     literals: tuple[bytes, ...] = ()
     """Lower-case bytes of which one is in every match, for engines without a prefilter of their own."""
 
@@ -123,6 +128,7 @@ class Names:
                 self._table.setdefault(name, HARMLESS)
             for pattern in named.patterns:
                 self._patterns.append((re.compile(pattern), index))
+        self._decided: dict[tuple[str, tuple[str, ...]], int | None] = {}
         # One look for all of them; a pattern that never matches where there are none.
         self._any_pattern = re.compile("|".join(f"(?:{pattern.pattern})" for pattern, _ in self._patterns) or r"(?!)")
         self._longest = max(map(len, self._table), default=0)
@@ -139,6 +145,15 @@ class Names:
         ``before`` are words of prose in front of the key. ``HARMLESS`` means that the
         longest name is known to be no secret, ``None`` that no name fits.
         """
+        known = self._decided.get((key, before), _UNDECIDED)
+        if known is not _UNDECIDED:
+            return known
+        if len(self._decided) >= _MOST_DECIDED:
+            self._decided.clear()
+        rule = self._decided[key, before] = self._decide(key, before)
+        return rule
+
+    def _decide(self, key: str, before: tuple[str, ...]) -> int | None:
         if self._any_pattern.fullmatch(key):
             return next(index for pattern, index in self._patterns if pattern.fullmatch(key))
         words = before + split_words(key)
@@ -185,8 +200,9 @@ def compile_ruleset(ruleset: Ruleset) -> CompiledRuleset:
     weak: list[Trigger] = []
     for index, rule in rules:
         for shape in rule.shapes:
-            (weak if shape.validator == "distinct" else triggers).extend(_shape_triggers(shape, len(shapes)))
-            shapes.extend(_compile_shape(shape, prefix, index) for prefix in shape.prefixes)
+            for prefix in shape.prefixes:
+                _add_shape(weak if shape.validator == "distinct" else triggers, shape, prefix, len(shapes))
+                shapes.append(_compile_shape(shape, prefix, index))
     triggers.extend(_named_triggers(ruleset.rules))
     triggers.extend(_path_triggers(ruleset.rules))
     triggers.extend(_prose_triggers(ruleset.rules))
@@ -203,13 +219,23 @@ def compile_ruleset(ruleset: Ruleset) -> CompiledRuleset:
     )
 
 
-def _shape_triggers(shape: Shape, first: int) -> Iterable[Trigger]:
+def _add_shape(triggers: list[Trigger], shape: Shape, prefix: str, number: int) -> None:
+    """Add the trigger of a shape, or let the shape share the one that starts the same way.
+
+    The one that reads less of the token serves both: shapes with one prefix have to agree
+    on the characters that follow it at once.
+    """
+    kind = Kind.WEAK if shape.validator == "distinct" else Kind.SHAPE
+    lead = f"{shape.after}{prefix}".encode("ascii")
     body = min(shape.min_length, _MOST_BODY)
-    for offset, prefix in enumerate(shape.prefixes):
-        pattern = f"{shape.after}{prefix}{shape.body}{{{body}}}"
-        kind = Kind.WEAK if shape.validator == "distinct" else Kind.SHAPE
-        depth = (fixed_width(prefix) or 0) + body
-        yield Trigger(pattern.encode("ascii"), depth, kind, first + offset, _literals(shape.after + prefix))
+    depth = (fixed_width(prefix) or 0) + body
+    pattern = lead + f"{shape.body}{{{body}}}".encode("ascii")
+    for place, other in enumerate(triggers):
+        if prefix and other.pattern.startswith(lead + b"["):
+            shorter = (pattern, depth) if depth < other.depth else (other.pattern, other.depth)
+            triggers[place] = replace(other, pattern=shorter[0], depth=shorter[1], shapes=(*other.shapes, number))
+            return
+    triggers.append(Trigger(pattern, depth, kind, (number,), _literals(shape.after + prefix)))
 
 
 def _literals(pattern: str) -> tuple[bytes, ...]:

@@ -134,7 +134,7 @@ class Scanner:
         self._plans: dict[bytes, _Plan] = {}
         self._cookie_rules: dict[bytes, int | None] = {}
         self._shapes = tuple(
-            compiled.shapes[trigger.shape] if trigger.shape >= 0 else None for trigger in compiled.triggers
+            tuple(compiled.shapes[number] for number in trigger.shapes) for trigger in compiled.triggers
         )
         self._weak = tuple(trigger.kind is Kind.WEAK for trigger in compiled.triggers)
         judges = {Kind.NAMED: self._named, Kind.PATH: self._path, Kind.PROSE: self._prose}
@@ -179,15 +179,15 @@ class Scanner:
         covered = 0
         for hit in hits:
             start, number = divmod(hit, STRIDE)
-            shape = self._shapes[number]
+            shapes = self._shapes[number]
             # Inside a match only a shape at its very start is of use: it may say more.
-            if start < covered and (shape is None or start != found[-1][0] or self._weak[number]):
+            if start < covered and (not shapes or start != found[-1][0] or self._weak[number]):
                 continue
             if here.placeholders and here.is_replaced(start):
                 continue
             before = len(found)
-            if shape is not None:
-                outcome = self._shape(here, start, shape)
+            if shapes:
+                outcome = self._first_shape(here, start, shapes)
                 if not outcome and before and start == found[before - 1][0]:
                     shorter = found[-1][1] < found[before - 1][1]
                     del found[-1 if shorter else -2]
@@ -218,6 +218,15 @@ class Scanner:
             broken = soft_break(here.data, end)
 
     # --- shapes -----------------------------------------------------------------------
+
+    def _first_shape(self, here: _Pass, start: int, shapes: tuple[CompiledShape, ...]) -> Decision | None:
+        """Judge a token by the shapes that start as it does; the first that holds decides."""
+        outcome = None
+        for shape in shapes:
+            outcome = self._shape(here, start, shape)
+            if outcome is None:
+                break
+        return outcome
 
     def _shape(self, here: _Pass, start: int, shape: CompiledShape) -> Decision | None:
         """Judge the token of ``shape`` at ``start``; append it to the pass if it is one."""

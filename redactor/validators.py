@@ -161,14 +161,19 @@ def _look_alike(value: bytes) -> str | None:
     return None
 
 
+_DIGITS: Final = b"0123456789"
+_UPPER: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+_LOWER: Final = b"abcdefghijklmnopqrstuvwxyz"
+
+
 def machine_made(value: bytes) -> bool:
     """Tell whether ``value`` looks random on its own: mixed letters and digits, or mixed case."""
     value = value[:CHECKED]
     if harmless(value) is not None:
         return False
-    digits = sum(48 <= byte <= 57 for byte in value)
-    upper = sum(65 <= byte <= 90 for byte in value)
-    lower = sum(97 <= byte <= 122 for byte in value)
+    digits = len(value) - len(value.translate(None, _DIGITS))
+    upper = len(value) - len(value.translate(None, _UPPER))
+    lower = len(value) - len(value.translate(None, _LOWER))
     letters = upper + lower
     if letters + digits < len(value) * 3 // 4 or len(set(value)) < 6:
         return False
@@ -195,8 +200,8 @@ def distinct(value: bytes) -> bool:
         return False
     if not machine_made(value):
         return False
-    digits = sum(48 <= byte <= 57 for byte in value)
-    mixed = any(65 <= byte <= 90 for byte in value) and any(97 <= byte <= 122 for byte in value)
+    digits = len(value) - len(value.translate(None, _DIGITS))
+    mixed = value.upper() != value and value.lower() != value
     return 2 <= digits <= len(value) * 2 // 3 and (mixed or len(value) >= 24)
 
 
