@@ -185,7 +185,7 @@ def choose_engine(compiled: CompiledRuleset, name: str | None = None) -> Engine:
     chosen = name or os.environ.get("REDACTOR_ENGINE") or "auto"
     if chosen not in ENGINES:
         raise PolicyError(f"REDACTOR_ENGINE is '{chosen[:40]}'; expected one of {', '.join(ENGINES)}")
-    if chosen == "portable":
+    if chosen == "portable" or not compiled.triggers:
         return PortableEngine(compiled)
     try:
         if chosen == "auto" and not _hyperscan_survives():

@@ -23,7 +23,6 @@ from struct import Struct
 from threading import RLock
 from types import TracebackType
 from typing import Final, NamedTuple
-from urllib.parse import quote, quote_plus
 
 from redactor.syntax import PLACEHOLDER
 
@@ -37,7 +36,9 @@ LONGEST: Final = 8192
 
 _MOST_IN_SCOPE: Final = 64
 _MOST_GLOBAL: Final = 1024
-_MOST_BYTES: Final = 1 << 20
+_BYTES_EACH: Final = 1 << 16
+"""How many bytes the spellings of one value may take on average."""
+
 _WORD: Final = Struct("=I")
 _TIED: Final = "_redactor_known"
 """The attribute of an exception that holds the values of the scope it has left."""
@@ -56,7 +57,7 @@ class Known(NamedTuple):
 
 
 class _Entry:
-    __slots__ = ("expires", "kind", "spellings", "value")
+    __slots__ = ("expires", "kind", "size", "spellings", "value")
 
     def __init__(self, value: bytes, kind: str, expires: float) -> None:
         self.value = value
@@ -64,9 +65,14 @@ class _Entry:
         self.expires = expires
         self.spellings: dict[int, list[bytes]] = {}
         """The spellings by each word that may give them away."""
-        for spelling in _spellings(value):
-            for at in range(len(spelling) - 7, len(spelling) - 3):
-                self.spellings.setdefault(_WORD.unpack_from(spelling, at)[0], []).append(spelling)
+        spellings = _spellings(value)
+        self.size = sum(map(len, spellings))
+        tails: dict[bytes, list[bytes]] = {}
+        for spelling in spellings:
+            tails.setdefault(spelling[-7:], []).append(spelling)
+        for tail, alike in tails.items():
+            for at in range(4):
+                self.spellings.setdefault(_WORD.unpack_from(tail, at)[0], []).extend(alike)
 
 
 class Values:
@@ -94,26 +100,28 @@ class Values:
     def __repr__(self) -> str:
         return f"<Values: {len(self._entries)}>"
 
-    def __reduce__(self) -> tuple[type[Values], tuple[()]]:
-        return Values, ()
+    def __reduce__(self) -> tuple[type[None], tuple[()]]:
+        # Exceptions take values along. In a pickle of one, None stands for them.
+        return type(None), ()
 
     def _add(self, entry: _Entry) -> None:
+        most_bytes = self._most * _BYTES_EACH
         with _lock:
             self._forget_expired(time.monotonic())
             self._remove(entry.value)
             self._entries[entry.value] = entry
-            self._bytes += len(entry.value)
+            self._bytes += entry.size
             self._soonest = min(self._soonest, entry.expires)
             for word in entry.spellings:
                 self._index[word] = (*self._index.get(word, ()), entry)
-            while len(self._entries) > self._most or self._bytes > _MOST_BYTES:
+            while len(self._entries) > self._most or (self._bytes > most_bytes and len(self._entries) > 1):
                 self._remove(next(iter(self._entries)))
 
     def _remove(self, value: bytes) -> None:
         entry = self._entries.pop(value, None)
         if entry is None:
             return
-        self._bytes -= len(value)
+        self._bytes -= entry.size
         for word in entry.spellings:
             others = tuple(other for other in self._index.get(word, ()) if other is not entry)
             if others:
@@ -162,7 +170,8 @@ class _Scope(AbstractContextManager[Values]):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if isinstance(error, Exception):
-            _tie(error, self._values)
+            with suppress(Exception):
+                _tie(error, self._values)
         if self._token is not None:
             # In another context there is nothing to leave.
             with suppress(ValueError):
@@ -184,8 +193,8 @@ def register(value: str | bytes, kind: str = "known-value", ttl: float = 3600.0)
     """Remove ``value`` from now on, for ``ttl`` seconds, in the current scope or else everywhere.
 
     ``kind`` is a rule's id, shown in the placeholder. A scope keeps the last 64 values, the
-    whole process the last 1,024, at most 1 MiB in all; registered again, a value counts as
-    new. Returns whether the value was taken: values under 8 or over 8,192 bytes are not.
+    whole process the last 1,024, with at most 64 KiB of spellings each on average;
+    registered again, a value counts as new. Returns whether the value was taken: values under 8 or over 8,192 bytes are not.
     """
     data = value if isinstance(value, bytes) else value.encode("utf-8", "surrogatepass")
     if not SHORTEST <= len(data) <= LONGEST:
@@ -244,11 +253,12 @@ def _current() -> list[Values]:
 
 
 def _tie(error: Exception, values: Values) -> None:
-    inner = vars(error).get(_TIED)
+    held = vars(error)
+    inner = held.get(_TIED)
     while inner is not None and inner is not values:
         inner = inner.outer
     if inner is None:
-        vars(error)[_TIED] = values
+        held[_TIED] = values
 
 
 def _apart(data: bytes, found: list[Known]) -> list[Known]:
@@ -256,12 +266,14 @@ def _apart(data: bytes, found: list[Known]) -> list[Known]:
     found.sort(key=lambda known: (known.start, -known.end))
     marks = [mark.span() for mark in PLACEHOLDER.finditer(data)] if b"[REDACTED" in data else []
     kept: list[Known] = []
-    end = 0
+    end = passed = 0
     for known in found:
-        if known.end <= end or any(low < known.end and known.start < high for low, high in marks):
-            continue
-        kept.append(known._replace(start=max(known.start, end)))
-        end = known.end
+        while passed < len(marks) and marks[passed][1] <= known.start:
+            passed += 1
+        in_mark = passed < len(marks) and marks[passed][0] < known.end
+        if known.end > end and not in_mark:
+            kept.append(known if known.start >= end else known._replace(start=end))
+            end = known.end
     return kept
 
 
@@ -278,19 +290,32 @@ _TOKEN: Final = re.compile(rb"[A-Za-z0-9_.\-]*")
 """What no way of writing text changes."""
 
 _OTHER_ALPHABET: Final = bytes.maketrans(b"+/", b"-_")
-_HEX_DIGITS: Final = re.compile(r"%[0-9A-F]{2}")
-_LEFT_ALONE: Final = ("", "/", "!'()*", "!$&'()*+,;=:@/?")
-"""What percent-encoders leave alone: none of it, Python's, JavaScript's, what a query may hold."""
+_UNRESERVED: Final = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
+_PERCENT: Final = tuple(
+    {byte: chr(byte) if byte in _UNRESERVED or byte in left_alone else code % byte for byte in range(256)}
+    for left_alone in (b"", b"/", b"!'()*", b"!$&'()*+,;=:@/?")
+    for code in ("%%%02X", "%%%02x")
+)
+"""What percent-encoders write; they leave alone: nothing, Python's slash, JavaScript's, what a query may hold."""
 
-_JSON_ESCAPED: Final = ("/", "<>&", "<>&'", "<>&'=", "<>&'`+")
+_PERCENT_AGAIN: Final = _PERCENT[:4]
+
+_JSON_ESCAPED: Final = tuple(
+    (characters, {ord(each): code % ord(each) for each in characters})
+    for characters in ("/", "<>&", "<>&'", "<>&'=", "<>&'`+")
+    for code in ("\\u%04x", "\\u%04X")
+)
 """What JSON encoders escape though they need not: PHP's, Go's, Django's and PHP's, Gson's, .NET's."""
 
-_HTML_ESCAPED: Final = (
-    {"'": "&#39;", '"': "&#34;"},
-    {"'": "&#39;", '"': "&quot;"},
-    {"'": "&apos;", '"': "&quot;"},
-    {"'": "&#39;", '"': "&#34;", "+": "&#43;"},
-    {"'": "&#39;", '"': "&quot;", "/": "&#x2F;", "`": "&#x60;", "=": "&#x3D;"},
+_HTML_ESCAPED: Final = tuple(
+    str.maketrans(table)
+    for table in (
+        {"'": "&#39;", '"': "&#34;"},
+        {"'": "&#39;", '"': "&quot;"},
+        {"'": "&apos;", '"': "&quot;"},
+        {"'": "&#39;", '"': "&#34;", "+": "&#43;"},
+        {"'": "&#39;", '"': "&quot;", "/": "&#x2F;", "`": "&#x60;", "=": "&#x3D;"},
+    )
 )
 """How MarkupSafe, JavaScript's libraries, XML writers, Go and mustache write what ``html`` writes in its own way."""
 
@@ -305,35 +330,35 @@ def _spellings(value: bytes) -> tuple[bytes, ...]:
 def _escaped(value: bytes) -> Iterator[bytes]:
     text = value.decode("utf-8", "surrogateescape")
     strings = {text, *_json(text), repr(text)[1:-1], repr(value)[2:-1]}
-    nested = {again for once in strings for again in _json(once)}
+    nested = {json.dumps(once)[1:-1] for once in strings if "\\" in once}
+    nested |= {again.replace("/", "\\/") for again in nested if "/" in again}
     for each in (*strings, *nested, *_percent(value), *_html(text)):
         yield each.encode("utf-8", "surrogateescape")
 
 
-def _percent(value: bytes) -> Iterator[str]:
-    for safe in _LEFT_ALONE:
-        for upper in (quote(value, safe=safe), quote_plus(value, safe=safe)):
-            for once in (upper, upper.replace("~", "%7E")):
-                lower = _HEX_DIGITS.sub(lambda digits: digits[0].lower(), once)
-                yield from (once, lower, quote(once, safe=""), quote(lower, safe=""))
+def _percent(value: bytes) -> set[str]:
+    text = value.decode("latin-1")  # one character for each byte
+    once = {text.translate(table) for table in _PERCENT}
+    if " " in text:
+        once |= {each.replace("%20", "+") for each in once}
+    if "~" in text:
+        once |= {each.replace("~", "%7E") for each in once}
+    return once | {each.translate(table) for each in once for table in _PERCENT_AGAIN}
 
 
-def _json(text: str) -> Iterator[str]:
-    for written in (json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1]):
-        yield written
-        yield written.replace("/", "\\/")
-        for characters in _JSON_ESCAPED:
-            for case in (str.lower, str.upper):
-                codes = {ord(each): f"\\u{case(f'{ord(each):04x}')}" for each in characters}
-                yield written.translate(codes)
+def _json(text: str) -> set[str]:
+    written = {json.dumps(text)[1:-1]}
+    if not text.isascii():
+        written.add(json.dumps(text, ensure_ascii=False)[1:-1])
+    if "/" in text:
+        written |= {once.replace("/", "\\/") for once in written}
+    codes = [table for characters, table in _JSON_ESCAPED if any(each in text for each in characters)]
+    return written | {once.translate(table) for once in written for table in codes}
 
 
-def _html(text: str) -> Iterator[str]:
-    yield html.escape(text)
+def _html(text: str) -> set[str]:
     escaped = html.escape(text, quote=False)
-    yield escaped
-    for table in _HTML_ESCAPED:
-        yield escaped.translate(str.maketrans(table))
+    return {html.escape(text), escaped, *(escaped.translate(table) for table in _HTML_ESCAPED)}
 
 
 def _in_base64(value: bytes) -> Iterator[bytes]:

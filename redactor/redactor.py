@@ -246,7 +246,7 @@ class _Walk:
         self._above.add(id(value))
         try:
             if isinstance(value, Mapping):
-                return self._mapping(value)
+                return self._mapping(value, key)
             return self._items(value, key)
         finally:
             self._above.discard(id(value))
@@ -255,26 +255,29 @@ class _Walk:
         self._redactor.summary.add_error()
         return ERROR_PLACEHOLDER
 
-    def _mapping(self, mapping: Mapping[Any, Any]) -> Any:
-        named = _name_of(mapping)
+    def _mapping(self, mapping: Mapping[Any, Any], key: str) -> Any:
+        # {"key": "sid", "value": {"stringValue": ..}}: the name reaches down to the value.
+        named = _name_of(mapping) or key
         copy: dict[Any, Any] = {}
         changed = False
-        for key, value in mapping.items():
-            beside = named if named and key in _VALUE_KEYS else _as_key(key)
+        for name, value in mapping.items():
+            beside = named if named and name in _VALUE_KEYS else _as_key(name)
             new_value = self.visit(value, beside)
-            new_key = self._redactor.text(key) if type(key) is str and len(key) > 16 else key
-            if new_value is not value or new_key is not key:
+            new_name = self._redactor.text(name) if type(name) is str and len(name) > 16 else name
+            if new_value is not value or new_name is not name:
                 changed = True
             number = 2
-            while new_key is not key and new_key in copy:
-                new_key = f"{self._redactor.text(key)} ({number})"
+            while new_name is not name and new_name in copy:
+                new_name = f"{self._redactor.text(name)} ({number})"
                 number += 1
-            copy[new_key] = new_value
+            copy[new_name] = new_value
         return copy if changed else mapping
 
     def _items(self, items: Any, key: str) -> Any:
         # ("Cookie", "a=b"): the first of two strings may name the second.
-        pair = len(items) == 2 and isinstance(items, list | tuple) and _as_key(items[0])
+        pair = _as_key(items[0]) if len(items) == 2 and isinstance(items, list | tuple) else ""
+        if pair and self._redactor.scanner.rule_of_key(pair) is None:
+            pair = ""
         copy = [
             self.visit(item, pair if pair and place == 1 and isinstance(item, str | bytes) else key)
             for place, item in enumerate(items)

@@ -211,9 +211,8 @@ class Replacer:
             return _MASK
         if redaction == "remove":
             return b""
-        if redaction == "jwt-claims" or (self._key is not None and fingerprinted):
-            return None
-        return placeholder
+        shown = redaction == "jwt-claims" or self._key is not None
+        return None if shown and fingerprinted else placeholder
 
 
 def _claims(token: bytes) -> str:
@@ -226,7 +225,7 @@ def _claims(token: bytes) -> str:
     shown = []
     for part, names in zip(parts, (("alg", "kid"), ("iss", "exp")), strict=False):
         for name, value in _pairs(_decode_object(part), names):
-            if isinstance(value, int) or _KEPT_CLAIM.fullmatch(value):
+            if _KEPT_CLAIM.fullmatch(str(value)):
                 shown.append(f" {name}={value}")
     return "".join(shown)
 

@@ -7,7 +7,7 @@ from its start on, so scanning pieces that overlap by as much gives the same mat
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
@@ -118,6 +118,34 @@ class _Pass:
         self.found: list[Found] = []
         self.cookies_read = 0
 
+    def settle(self, first: int) -> bool:
+        """Put what was found from ``first`` on in its place; tell whether any of it stays.
+
+        Placeholders are no secrets. Of two matches with one start the longer stays, or
+        else the later; a match that overlaps another in any other way is dropped.
+        """
+        fresh = self.found[first:]
+        found = self.found
+        del found[first:]
+        stays = False
+        for match in fresh:
+            place = bisect_left(found, match[:1])
+            if self.is_replaced(match[0]) or (place and found[place - 1][1] > match[0]):
+                continue
+            if place < len(found) and found[place][0] < match[1]:
+                if found[place][0] != match[0] or found[place][1] > match[1]:
+                    continue
+                found[place] = match
+            else:
+                found.insert(place, match)
+            stays = True
+        return stays
+
+    def match_at(self, position: int) -> Found | None:
+        """Return what was found that ``position`` is inside of."""
+        before = bisect_right(self.found, (position, len(self.data) + 1, 0)) - 1
+        return self.found[before] if before >= 0 and position < self.found[before][1] else None
+
     def is_replaced(self, position: int) -> bool:
         """Tell whether ``position`` is inside a placeholder, which neither is nor names a secret."""
         before = bisect_right(self.placeholders, (position, len(self.data))) - 1
@@ -164,7 +192,7 @@ class Scanner:
             return matches
         here = _Pass(data + b"\0")
         start = len(data) - len(data.lstrip(b" \t\r\n\"'\\"))
-        if self._value(here, start, rule, Lead(key, b"=", b"\0", 0)):
+        if self._value(here, start, rule, Lead(key, b"=", b"\0", 0)) or not here.settle(0):
             return matches
         return longest(matches + here.found)
 
@@ -180,26 +208,28 @@ class Scanner:
         for hit in hits:
             start, number = divmod(hit, STRIDE)
             shapes = self._shapes[number]
-            # Inside a match only a shape at its very start is of use: it may say more.
-            if start < covered and (not shapes or start != found[-1][0] or self._weak[number]):
-                continue
+            if start < covered:
+                # Inside a match only a shape at its very start is of use: it may say more.
+                inside = here.match_at(start)
+                if inside is not None and (not shapes or start != inside[0] or self._weak[number]):
+                    continue
             if here.placeholders and here.is_replaced(start):
                 continue
             before = len(found)
-            if shapes:
-                outcome = self._first_shape(here, start, shapes)
-                if not outcome and before and start == found[before - 1][0]:
-                    shorter = found[-1][1] < found[before - 1][1]
-                    del found[-1 if shorter else -2]
+            outcome = self._first_shape(here, start, shapes) if shapes else self._judges[number](here, start)
+            if not outcome and trace is not None:
+                trace.extend(Decision(*match, "", "") for match in found[before:])
+            if outcome:
+                if trace is not None:
+                    trace.append(outcome)
+            elif start < covered or here.placeholders:
+                here.settle(before)
             else:
-                outcome = self._judges[number](here, start)
-            if not outcome:
                 end = found[-1][1]
                 if data[end - 1] == 61 and data[end : end + 1] in (b"\n", b"\r"):
                     self._go_on(here)
+            if found and found[-1][1] > covered:
                 covered = found[-1][1]
-            if trace is not None:
-                trace.extend([Decision(*match, "", "") for match in found[before:]] if not outcome else [outcome])
         return found
 
     @staticmethod

@@ -64,7 +64,7 @@ _QUOTE = (
     r"|\\{1,7}(?:u00|x)2[27])"
 )
 _EQUALS = r"(?:=>|:=|={1,3}|:|%(?:25){0,2}3[aAdD]|\\{1,7}u003[adAD]|&#(?:61|x3[dD]);)"
-_OPENING = rf"(?:[(\[{{]|array\(|Some\(|Optional\[){{0,2}}(?:b|u|rb)?{_QUOTE}?"
+_OPENING = rf"(?:[(\[{{]|array\(|Some\(|Optional\[){{0,2}}(?:b|u|rb)?{_QUOTE}{{0,2}}"
 _CLOSING = rf"(?:{_QUOTE}|\]|%(?:25){{0,2}}5[dD]){{0,2}}"
 _VALUE_NAMES = r"(?:value|Value|VALUE|content|stringValue|string_value)"
 # White space, also as the escapes \n, \r and \t of a string that holds pretty JSON.
@@ -114,7 +114,7 @@ PAIR_SEPARATORS: Final = _MARKED_PAIRS
 """What triggers between any name and its value, telling enough by itself, with its literals."""
 
 VALUE_FIRST: Final = r"[A-Za-z0-9._~+/\-%$!|@]"
-VALUE: Final = r"[A-Za-z0-9._~+/\-%$!|@=:*^]"
+VALUE: Final = r"[A-Za-z0-9._~+/\-%$!|@=:*^\\]"  # with the backslash of an escape
 ANY_FIRST: Final = r"[A-Za-z0-9._~+/\-%$!|@#*?^,;)]"
 ANY_VALUE: Final = r"[!-~]"
 """Classes of a password's characters, for rules whose value may be anything."""

@@ -305,7 +305,7 @@ def _signed_timestamp(value: bytes) -> bool:
     The time is base62 in Django and base64 in itsdangerous; SHA-1 to SHA-512 signatures
     have 27 to 86 characters. A token of over 4,096 bytes is judged by its beginning.
     """
-    return len(value) >= 4096 or _SIGNED.match(value) is not None
+    return _SIGNED.match(value) is not None or (len(value) >= 4096 and not _jose(value))
 
 
 def _gorilla(value: bytes) -> bool:

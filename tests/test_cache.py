@@ -86,7 +86,10 @@ def test_a_damaged_file_is_rebuilt(own_cache: Path, engine: str, damage: str, ru
     for path, content in good.items():
         path.write_bytes(_DAMAGE[damage](content))
     assert Redactor.from_files(rules, engine=engine).text(TEXT) == DONE
-    assert all(path.read_bytes()[:16] != _DAMAGE[damage](content)[:16] or path.read_bytes() == content for path, content in good.items())
+    assert all(
+        path.read_bytes()[:16] != _DAMAGE[damage](content)[:16] or path.read_bytes() == content
+        for path, content in good.items()
+    )
     assert Redactor.from_files(rules, engine=engine).text(TEXT) == DONE
 
 
@@ -143,7 +146,9 @@ def test_a_symbolic_link_to_a_foreign_directory_is_not_followed_blindly(own_cach
     assert list(open_folder.iterdir()) == []
 
 
-def test_an_unusable_directory_is_harmless(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, engine: str, rules: list[Path]) -> None:
+def test_an_unusable_directory_is_harmless(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, engine: str, rules: list[Path]
+) -> None:
     """A directory that cannot be made or written costs time and nothing else."""
     blocked = tmp_path / "file"
     blocked.write_bytes(b"x")
@@ -163,7 +168,9 @@ def test_a_read_only_directory_is_harmless(own_cache: Path, engine: str, rules: 
     assert list(own_cache.iterdir()) == []
 
 
-def test_an_empty_name_disables_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, engine: str, rules: list[Path]) -> None:
+def test_an_empty_name_disables_the_cache(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, engine: str, rules: list[Path]
+) -> None:
     """With REDACTOR_CACHE_DIR set to nothing, no directory is used and none is made."""
     monkeypatch.setenv("REDACTOR_CACHE_DIR", "")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))

@@ -59,7 +59,9 @@ def test_every_trigger_is_bounded() -> None:
         ('[[rule.shape]]\nprefixes = ["ak[0-9]_"]\nbody = "[a-z]"\nmin_length = 4\nbefore = "!"', "ak7_abcdef!", "ak7_abcdef"),
     ],
 )  # fmt: skip
-def test_what_a_rule_says_is_found(tmp_path: Path, own_cache: Path, engine: str, body: str, text: str, secret: str) -> None:
+def test_what_a_rule_says_is_found(
+    tmp_path: Path, own_cache: Path, engine: str, body: str, text: str, secret: str
+) -> None:
     """Names, patterns, places, value grammars and shapes each find exactly the value."""
     redactor = Redactor.from_files(_rules(tmp_path, body), engine=engine)
     assert [text[m.start : m.end] for m in redactor.matches(text)] == [secret]
@@ -73,7 +75,10 @@ def test_what_a_rule_says_is_found(tmp_path: Path, own_cache: Path, engine: str,
         ('names = ["acme_ticket"]\nmin_length = 10', "acme_ticket=kL9xQ2mZ8"),
         ('names = ["acme_ticket"]\nwhere = "cookie"', "acme_ticket=kL9xQ2mZ8vBk3J7w"),
         ('names = ["door"]\nwhere = "path"\nvalue = "random"', "GET /door/front/kL9x /floor/kL9xQ2mZ8vBk3J7w"),
-        ('[[rule.shape]]\nprefixes = ["ak_"]\nbody = "[a-z]"\nmin_length = 4\nmax_length = 6', "ak_abc ak_abcdefg xak_abcde"),
+        (
+            '[[rule.shape]]\nprefixes = ["ak_"]\nbody = "[a-z]"\nmin_length = 4\nmax_length = 6',
+            "ak_abc ak_abcdefg xak_abcde",
+        ),
         ('[[rule.shape]]\nprefixes = ["ak_"]\nbody = "[a-z]"\nmin_length = 4\nbefore = "!"', "ak_abcdef?"),
     ],
 )
@@ -82,7 +87,11 @@ def test_what_a_rule_does_not_say_is_left(tmp_path: Path, own_cache: Path, engin
     assert Redactor.from_files(_rules(tmp_path, body), engine=engine).text(text) is text
 
 
-@given(names=st.lists(st.from_regex(r"[a-z]{3,8}(?:_[a-z]{3,8}){0,2}", fullmatch=True), min_size=1, max_size=6, unique=True))
+@given(
+    names=st.lists(
+        st.from_regex(r"[a-z]{3,8}(?:_[a-z]{3,8}){0,2}", fullmatch=True), min_size=1, max_size=6, unique=True
+    )
+)
 def test_any_names_compile(tmp_path_factory: pytest.TempPathFactory, names: list[str]) -> None:
     """Whatever the names of a rule are, it compiles and finds a value beside each of them."""
     paths = _rules(tmp_path_factory.mktemp("rules"), f"names = {names}".replace("'", '"'))

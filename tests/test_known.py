@@ -9,6 +9,7 @@ import copy
 import html
 import json
 import pickle
+import re
 import threading
 from collections.abc import Iterator
 from types import SimpleNamespace
@@ -45,9 +46,7 @@ SPELLINGS = {
     "percent with a coded tilde": lambda v: quote_plus(v).replace("~", "%7E"),
     "percent twice": lambda v: quote(quote(v, safe=""), safe=""),
     "percent twice, slashes left at first": lambda v: quote(quote(v)),
-    "lower-case percent": lambda v: "".join(
-        each if each.isascii() and each.isalnum() else "".join(f"%{byte:02x}" for byte in each.encode()) for each in v
-    ),
+    "lower-case percent": lambda v: re.sub("%..", lambda code: code[0].lower(), quote(v)),
     "JSON": js,
     "JSON beyond ASCII": lambda v: json.dumps(v, ensure_ascii=False)[1:-1],
     "JSON with escaped slashes": lambda v: js(v).replace("/", "\\/"),
@@ -55,8 +54,8 @@ SPELLINGS = {
     "JSON for HTML as Django writes it": lambda v: coded(js(v), "<>&", "\\u%04X"),
     "JSON in JSON": lambda v: js(js(v)),
     "JSON with escaped slashes in JSON": lambda v: js(js(v).replace("/", "\\/")),
-    "JSON with escaped slashes in JSON with escaped slashes": lambda v: (
-        js(js(v).replace("/", "\\/")).replace("/", "\\/")
+    "JSON with escaped slashes in JSON with escaped slashes": lambda v: js(js(v).replace("/", "\\/")).replace(
+        "/", "\\/"
     ),
     "repr": lambda v: repr(v)[1:-1],
     "repr of bytes": lambda v: repr(v.encode())[2:-1],
@@ -87,11 +86,10 @@ def redactor() -> Redactor:
 def test_every_spelling_goes_and_its_neighbours_stay(redactor: Redactor, spelling, value: str) -> None:
     """A registered value is removed exactly, however it is spelled, glued to letters or not."""
     written = spelling(value)
-    if written.endswith("=") or "base64" not in str(spelling):
-        with known.scope():
-            known.register(value)
-            assert redactor.text(f"got '{written}', twice: {written}") == f"got '{GONE}', twice: {GONE}"
-            assert redactor.text(f"Zx{written}xZ é") == f"Zx{GONE}xZ é"
+    with known.scope():
+        known.register(value)
+        assert redactor.text(f"got '{written}', twice: {written}") == f"got '{GONE}', twice: {GONE}"
+        assert redactor.text(f"Zx{written}xZ é") == f"Zx{GONE}xZ é"
 
 
 @pytest.mark.parametrize("value", VALUES.values(), ids=VALUES)
@@ -119,39 +117,23 @@ def test_a_value_goes_at_every_offset(redactor: Redactor, start: str, end: str) 
 @given(st.binary(max_size=40), st.binary(min_size=8, max_size=40), st.binary(max_size=40))
 def test_a_value_of_any_bytes_is_found(before: bytes, value: bytes, after: bytes) -> None:
     """Whatever bytes a value and its neighbours are, every byte of it is covered."""
+    data = before + value + after
     with known.scope():
         known.register(value)
-        places = known.find(before + value + after)
-    covered = {at for place in places for at in range(place.start, place.end)}
-    assert covered >= set(range(len(before), len(before) + len(value)))
+        covered = {at for place in known.find(data) for at in range(place.start, place.end)}
+    assert covered >= {at for match in re.finditer(re.escape(value), data) for at in range(*match.span())}
 
 
-@given(st.lists(st.text("abc", min_size=8, max_size=12), max_size=5), st.text("abc", max_size=60))
-def test_many_values_are_found_as_one_by_one(values: list[str], text: str) -> None:
-    """Values that share their parts are all covered, and places are in order and apart."""
-    expected = {at for v in values for start in range(len(text)) if text.startswith(v, start) for at in _range(start, v)}
+@given(st.lists(st.text("abc", min_size=8, max_size=12), max_size=5), st.lists(st.integers(0, 4)), st.text("abc"))
+def test_many_values_are_found_as_one_by_one(values: list[str], order: list[int], filler: str) -> None:
+    """What is covered is what a search for each value alone covers; places are in order and apart."""
+    text = filler.join(values[number] for number in order if number < len(values))
+    expected = {at for value in values for match in re.finditer(value, text) for at in range(*match.span())}
     with known.scope():
         for value in values:
             known.register(value)
         places = known.find(text.encode())
-    covered = [at for place in places for at in range(place.start, place.end)]
-    assert covered == sorted(set(covered))
-    assert set(covered) <= expected
-    if len(set(values)) == 1 or not _self_overlapping(text, values):
-        assert set(covered) == expected or len(set(values)) == 1
-
-
-def _range(start: int, value: str) -> range:
-    return range(start, start + len(value))
-
-
-def _self_overlapping(text: str, values: list[str]) -> bool:
-    return any(
-        text.startswith(value, one) and text.startswith(value, two)
-        for value in values
-        for one in range(len(text))
-        for two in range(one + 1, one + len(value))
-    )
+    assert [at for place in places for at in range(place.start, place.end)] == sorted(expected)
 
 
 def test_values_that_overlap_leave_nothing(redactor: Redactor) -> None:
@@ -171,9 +153,7 @@ def test_clean_text_is_the_same_object(redactor: Redactor) -> None:
         assert redactor.bytes(data) is data
 
 
-@pytest.mark.parametrize(
-    ("length", "taken"), [(0, False), (7, False), (8, True), (8192, True), (8193, False)]
-)
+@pytest.mark.parametrize(("length", "taken"), [(0, False), (7, False), (8, True), (8192, True), (8193, False)])
 def test_too_short_and_too_long_values_are_not_taken(redactor: Redactor, length: int, taken: bool) -> None:
     """A value under 8 or over 8,192 bytes is refused and left in place."""
     value = ("q7" * 5000)[:length]
@@ -422,7 +402,7 @@ def test_nothing_shows_a_value() -> None:
         [place] = known.find(OPAQUE.encode())
         shown = [repr(values), repr(known._here.get()), repr(known.scope()), repr([place]), f"{place}", str(values)]
         shown += [repr(entry) for entry in values._entries.values()]
-        assert pickle.loads(pickle.dumps(values))._index == {}
+        assert pickle.loads(pickle.dumps(values)) is None
     with pytest.raises(AttributeError) as caught:
         known.register(bytearray(OPAQUE, "ascii"))
     assert [text for text in [*shown, str(caught.value)] if OPAQUE in text] == []

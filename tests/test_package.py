@@ -16,7 +16,20 @@ import redactor
 
 HEAVY = ("hyperscan", "regex", "click", "structlog", "loguru", "sentry_sdk", "opentelemetry", "django", "pyspark")
 HEAVY_STANDARD = ("asyncio", "tomllib", "subprocess", "logging", "http", "ssl")
-LAYERS = ("model", "errors", "validators", "syntax", "cache", "rulefiles", "compiler", "engines", "replace", "scanner", "stream", "redactor")
+LAYERS = (
+    "model",
+    "errors",
+    "validators",
+    "syntax",
+    "cache",
+    "rulefiles",
+    "compiler",
+    "engines",
+    "replace",
+    "scanner",
+    "stream",
+    "redactor",
+)
 
 
 def test_importing_costs_little() -> None:
@@ -64,7 +77,8 @@ def test_public_methods_are_explained(name: str) -> None:
     missing = [
         key
         for key, value in own.items()
-        if (inspect.isroutine(value) or isinstance(value, property | classmethod | staticmethod)) and not inspect.getdoc(getattr(public, key))
+        if (inspect.isroutine(value) or isinstance(value, property | classmethod | staticmethod))
+        and not inspect.getdoc(getattr(public, key))
     ]
     assert missing == []
 

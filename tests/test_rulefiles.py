@@ -154,7 +154,7 @@ def test_the_built_in_files_load(own_cache: Path) -> None:
 def test_own_rules_are_used(tmp_path: Path, own_cache: Path, engine: str) -> None:
     """A redactor made from files finds what they describe and nothing else."""
     path = tmp_path / "demo.toml"
-    path.write_text(GOOD_SHAPE + 'min_length = 4\nmax_length = 8\n', encoding="utf-8")
+    path.write_text(GOOD_SHAPE + "min_length = 4\nmax_length = 8\n", encoding="utf-8")
     redactor = Redactor.from_files([path], engine=engine)
     assert redactor.text("a demo_abcdef b") == "a [REDACTED:demo] b"
     assert redactor.text("a demo_abc xdemo_abcdef demo_abcdefghi") == "a demo_abc xdemo_abcdef demo_abcdefghi"
@@ -192,7 +192,17 @@ def test_the_cache_does_not_excuse_a_broken_file(tmp_path: Path, own_cache: Path
 
 @pytest.mark.parametrize(
     ("pattern", "width"),
-    [("", 0), ("abc", 3), ("xox[bp]-", 5), (r"a\.b", 3), ("[0-9]{3}-", 4), (r"\x41", None), ("a|b", None), ("a?", None), ("(a)", None)],
+    [
+        ("", 0),
+        ("abc", 3),
+        ("xox[bp]-", 5),
+        (r"a\.b", 3),
+        ("[0-9]{3}-", 4),
+        (r"\x41", None),
+        ("a|b", None),
+        ("a?", None),
+        ("(a)", None),
+    ],
 )
 def test_fixed_width_counts_bytes(pattern: str, width: int | None) -> None:
     """The width of literals, classes and counts is exact, and what varies has none."""

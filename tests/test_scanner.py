@@ -52,7 +52,10 @@ def test_exactly_the_tokens_are_matched(built_in: Redactor, text: str, secrets: 
     assert _found(built_in, text) == secrets
 
 
-@pytest.mark.parametrize("cookie", ["next=/cb?token={}", "prefs=a&access_token={}", 'last="https://a.example/?sid={}"', "back=%2Fcb%3Ftoken%3D{}"])
+@pytest.mark.parametrize(
+    "cookie",
+    ["next=/cb?token={}", "prefs=a&access_token={}", 'last="https://a.example/?sid={}"', "back=%2Fcb%3Ftoken%3D{}"],
+)
 def test_a_secret_inside_a_harmless_cookie_goes(built_in: Redactor, cookie: str) -> None:
     """A secret in a cookie that is none itself goes, whatever cookie follows."""
     text = f"Cookie: theme=dark; {cookie.format(ONE)}; sessionid={TWO}"
@@ -68,10 +71,24 @@ def test_a_percent_encoded_cookie_header_is_read_to_its_end(built_in: Redactor) 
 
 @pytest.mark.parametrize("quote", ['"', "'", '\\"'])
 def test_a_value_with_quotes_of_its_own_goes(built_in: Redactor, quote: str) -> None:
-    """A value that is quoted once more inside its quotes is matched like one that is not."""
-    for value in (f"{quote}{ONE}{quote}",):
-        assert ONE not in built_in.value({"token": value})["token"]
-    assert ONE not in built_in.text(f'{{"token": "\\"{ONE}\\""}}')
+    """A value beside its name that is quoted once more is judged like one that is not."""
+    assert ONE not in built_in.value({"token": f"{quote}{ONE}{quote}"})["token"]
+
+
+@pytest.mark.parametrize(
+    "text", ['{"token": "\\"%s\\""}', '"token":"\\"%s\\""', "'token': '\"%s\"'", '"{""token"": ""%s""}"']
+)
+def test_a_value_in_two_pairs_of_quotes_goes(built_in: Redactor, text: str) -> None:
+    """In text, too, a value that is quoted once more inside its quotes goes."""
+    assert ONE not in built_in.text(text % ONE)
+
+
+@pytest.mark.parametrize("place", range(1, 20))
+@pytest.mark.parametrize("slash", ["\\/", "\\u002f", "\\u002B"])
+def test_an_escape_anywhere_in_a_value_does_not_hide_it(built_in: Redactor, slash: str, place: int) -> None:
+    """A base64 value whose slashes JSON has escaped goes whole, wherever in it the escapes are."""
+    value = ONE[:place] + slash + ONE[place:]
+    assert built_in.text(f'{{"token":"{value}","n":1}}') == '{"token":"[REDACTED:token]","n":1}'
 
 
 @pytest.mark.parametrize("rule", ["jwt", "bearer", "session", "token", "password", "cookie", "jwt:3f2a9c1b7d04"])
@@ -102,7 +119,10 @@ def test_explain_lists_what_became_of_candidates(built_in: Redactor) -> None:
 
 @given(
     pieces=st.lists(
-        st.sampled_from(["sid=", ONE, TWO, " ", "&", '"', "token: ", JWT, "Cookie: ", "; ", "\n", "x", "Bearer ", "%3D", "="]), max_size=14
+        st.sampled_from(
+            ["sid=", ONE, TWO, " ", "&", '"', "token: ", JWT, "Cookie: ", "; ", "\n", "x", "Bearer ", "%3D", "="]
+        ),
+        max_size=14,
     )
 )
 def test_matches_are_in_order_and_apart(both: tuple[Redactor, Redactor], pieces: list[str]) -> None:

@@ -55,7 +55,8 @@ def test_splitting_never_raises(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["[REDACTED]", "[REDACTED:jwt]", "[REDACTED:jwt:3f2a9c1b7d04]", "[REDACTED:jwt:3f2a9c1b7d04.k1 alg=HS256 exp=1]"]
+    "text",
+    ["[REDACTED]", "[REDACTED:jwt]", "[REDACTED:jwt:3f2a9c1b7d04]", "[REDACTED:jwt:3f2a9c1b7d04.k1 alg=HS256 exp=1]"],
 )
 def test_a_placeholder_is_recognised(text: str) -> None:
     """Placeholders of every kind are recognised as ours."""

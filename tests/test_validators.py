@@ -70,7 +70,14 @@ def test_random_values_are_machine_made(value: bytes) -> None:
 
 @pytest.mark.parametrize(
     "value",
-    ["session", "invalid_token", "CsrfViewMiddleware", "SessionStoreFactory2", "step-two-of-three", "the quick brown fox"],
+    [
+        "session",
+        "invalid_token",
+        "CsrfViewMiddleware",
+        "SessionStoreFactory2",
+        "step-two-of-three",
+        "the quick brown fox",
+    ],
 )
 def test_names_and_prose_are_word_like(value: str) -> None:
     """Identifiers and prose are made of words."""
