@@ -68,7 +68,7 @@ def store(name: str, payload: bytes) -> None:
 
 
 def _digest(name: str, payload: bytes) -> bytes:
-    return blake2b(payload, digest_size=_DIGEST, key=name.encode()[:64]).digest()
+    return blake2b(name.encode() + b"\0" + payload, digest_size=_DIGEST).digest()
 
 
 def _is_private(status: os.stat_result) -> bool:

@@ -95,6 +95,9 @@ class Trigger:
     """The shapes to try where it fired, in order."""
     literals: tuple[bytes, ...] = ()
     """Lower-case bytes of which one is in every match, for engines without a prefilter of their own."""
+    lead: bytes = b""
+    body: str = ""
+    """The context and prefix of a shape, and the class of what follows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,8 +225,7 @@ def compile_ruleset(ruleset: Ruleset) -> CompiledRuleset:
 def _add_shape(triggers: list[Trigger], shape: Shape, prefix: str, number: int) -> None:
     """Add the trigger of a shape, or let the shape share the one that starts the same way.
 
-    The one that reads less of the token serves both: shapes with one prefix have to agree
-    on the characters that follow it at once.
+    A shared trigger reads as much as the shorter of them does, in the characters of both.
     """
     kind = Kind.WEAK if shape.validator == "distinct" else Kind.SHAPE
     lead = f"{shape.after}{prefix}".encode("ascii")
@@ -231,18 +233,24 @@ def _add_shape(triggers: list[Trigger], shape: Shape, prefix: str, number: int) 
     depth = (fixed_width(prefix) or 0) + body
     pattern = lead + f"{shape.body}{{{body}}}".encode("ascii")
     for place, other in enumerate(triggers):
-        if prefix and other.pattern.startswith(lead + b"["):
-            shorter = (pattern, depth) if depth < other.depth else (other.pattern, other.depth)
-            triggers[place] = replace(other, pattern=shorter[0], depth=shorter[1], shapes=(*other.shapes, number))
+        if prefix and other.lead == lead:
+            body = min(other.depth, depth) - (fixed_width(prefix) or 0)
+            members = f"[{other.body[1:-1]}{shape.body[1:-1]}]"
+            pattern = lead + f"{members}{{{body}}}".encode("ascii")
+            shapes = (*other.shapes, number)
+            triggers[place] = replace(
+                other, pattern=pattern, depth=min(other.depth, depth), shapes=shapes, body=members
+            )
             return
-    triggers.append(Trigger(pattern, depth, kind, (number,), _literals(shape.after + prefix)))
+    literals = _literals(shape.after + prefix)
+    triggers.append(Trigger(pattern, depth, kind, (number,), literals, lead, shape.body))
 
 
 def _literals(pattern: str) -> tuple[bytes, ...]:
     """Return lower-case bytes of which one is in every match of ``pattern``; none if unsure."""
     bare = re.sub(r"\[\.\]", ".", pattern)
     bare = re.sub(r"\[[^\]]*\]|\\.|\((?:[^()]|\([^()]*\))*\)", "\n", bare)
-    runs = re.findall(r"(?:[A-Za-z0-9_.\-/&=: ](?![?{])){3,}", bare)
+    runs = re.findall(r"(?:[A-Za-z0-9_.\-/&=: %#!](?![?{])){3,}", bare)
     if runs and "|" not in bare:
         return (max(runs, key=len).lower().encode("ascii"),)
     choice = _PLAIN_CHOICE.search(pattern)

@@ -136,7 +136,8 @@ class Summary:
     __slots__ = ("_lock", "errors", "redactions")
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        # Re-entrant: a signal handler or a finaliser may log while a count is being added.
+        self._lock = threading.RLock()
         self.errors = 0
         self.redactions: dict[str, int] = {}
 

@@ -179,7 +179,9 @@ class Redactor:
             return found, {}
         unnamed = self._index[_KNOWN_VALUE.id]
         ranges = [(place.start, place.end, self._index.get(place.kind, unnamed)) for place in extra]
-        return longest(found + ranges), {place.start: place.value for place in extra}
+        together = longest(ranges + found)
+        whole = {match[:2] for match in together}
+        return together, {place.start: place.value for place in extra if (place.start, place.end) in whole}
 
     def _stream_whole(self, data: _Bytes) -> _Bytes:
         data = self._replace(data, [])

@@ -84,7 +84,7 @@ def load_ruleset(paths: Sequence[Path] | None = None) -> Ruleset:
     """
     chosen = builtin_paths() if paths is None else tuple(paths)
     contents = [_read(path) for path in chosen]
-    digest = blake2b(b"".join(contents) + _code_version(), digest_size=16).hexdigest()
+    digest = _digest(chosen, contents)
     stored = cache.load(f"rules-{digest}")
     if stored is not None:
         return Ruleset(tuple(_from_plain(plain) for plain in json.loads(stored)), digest)
@@ -112,9 +112,17 @@ def fixed_width(pattern: str) -> int | None:
     return width
 
 
-def _code_version() -> bytes:
-    """Distinguish caches written by releases whose rule model differs."""
-    return b"rules-format-3"
+_FORMAT: Final = b"rules-format-4"
+"""Tells caches of releases apart whose rule model differs."""
+
+
+def _digest(paths: Sequence[Path], contents: Sequence[bytes]) -> str:
+    """Return a digest of the files: their names, where each begins, and what is in them."""
+    digest = blake2b(_FORMAT, digest_size=16)
+    for path, content in zip(paths, contents, strict=True):
+        digest.update(f"\0{path}\0{len(content)}\0".encode("utf-8", "surrogateescape"))
+        digest.update(content)
+    return digest.hexdigest()
 
 
 def _read(path: Path) -> bytes:

@@ -20,6 +20,7 @@ from redactor.syntax import (
     TOKEN_LIMIT,
     TRIMMED,
     Lead,
+    encoded_end,
     find_lead,
     find_prose_lead,
     is_raw_quote,
@@ -590,6 +591,8 @@ def _run_end(shape: CompiledShape, data: bytes, body: int, limit: int) -> int:
     The dot that ends an unsigned JWS (RFC 7515 appendix A.5) is part of the token.
     """
     end = shape.body.match(data, body, limit).end()  # type: ignore[union-attr]
+    if data.find(b"%", body, end) >= 0:
+        end = encoded_end(data, body, end)
     trimmed = trim(data, body, end)
     if end == trimmed + 1 and shape.validator_name == "jose" and data[trimmed] == 46:
         return trimmed + (data.count(b".", body, trimmed) == 1)
@@ -597,12 +600,16 @@ def _run_end(shape: CompiledShape, data: bytes, body: int, limit: int) -> int:
 
 
 def longest(matches: list[Found]) -> list[Found]:
-    """Return ``matches`` in order; of two that overlap, the longer, or else the first given."""
+    """Return ``matches`` in order, those that overlap as one, under the rule of the longest.
+
+    Of two with the same range the first given counts.
+    """
     kept: list[Found] = []
     for match in sorted(matches, key=lambda match: (match[0], match[0] - match[1])):
         if kept and match[0] < kept[-1][1]:
-            if match[1] - match[0] > kept[-1][1] - kept[-1][0]:
-                kept[-1] = match
+            start, end, rule = kept[-1]
+            longer = match[1] - match[0] > end - start
+            kept[-1] = (start, max(end, match[1]), match[2] if longer else rule)
         else:
             kept.append(match)
     return kept

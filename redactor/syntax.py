@@ -28,6 +28,7 @@ __all__ = [
     "VALUE_FIRST",
     "WORD_GAP",
     "Lead",
+    "encoded_end",
     "find_lead",
     "find_prose_lead",
     "is_raw_quote",
@@ -293,6 +294,12 @@ def unquoted_end(data: bytes, start: int, limit: int, level: int) -> int:
         if cut is not None:
             return cut.start()
     return end
+
+
+def encoded_end(data: bytes, start: int, end: int) -> int:
+    """Return where an encoding around a token ends it, for tokens that may hold ``%`` themselves."""
+    cut = _CUT_TWICE.search(data, start, end)
+    return end if cut is None else cut.start()
 
 
 def quoted_end(data: bytes, start: int, limit: int, quote: bytes) -> int:
