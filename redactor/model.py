@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 __all__ = [
     "CATEGORIES",
@@ -126,6 +126,10 @@ class Ruleset:
         raise KeyError(rule_id)
 
 
+_ERROR: Final = ""
+_MOST_PENDING: Final = 1024
+
+
 class Summary:
     """What a redactor has done so far: counts only, nothing of the text.
 
@@ -133,29 +137,55 @@ class Summary:
     inspected and were replaced for that reason. Counting is safe from any thread.
     """
 
-    __slots__ = ("_lock", "errors", "redactions")
+    __slots__ = ("_counts", "_folding", "_pending")
 
     def __init__(self) -> None:
-        # Re-entrant: a signal handler or a finaliser may log while a count is being added.
-        self._lock = threading.RLock()
-        self.errors = 0
-        self.redactions: dict[str, int] = {}
+        # Adding to a list cannot be interrupted, by a thread or by a signal handler that
+        # redacts while a count is being added; what is there is counted when it is asked for.
+        self._pending: list[str] = []
+        self._counts: dict[str, int] = {}
+        self._folding = threading.Lock()
+
+    @property
+    def redactions(self) -> dict[str, int]:
+        """How many secrets were replaced, by rule id."""
+        return {rule: count for rule, count in self._all().items() if rule != _ERROR}
+
+    @property
+    def errors(self) -> int:
+        """How many values could not be inspected."""
+        return self._all().get(_ERROR, 0)
 
     @property
     def total(self) -> int:
         """The number of secrets replaced."""
         return sum(self.redactions.values())
 
-    def add(self, rules: Iterable[str]) -> None:
+    def add(self, rules: Sequence[str]) -> None:
         """Count one redaction for each rule id of ``rules``."""
-        with self._lock:
-            for rule in rules:
-                self.redactions[rule] = self.redactions.get(rule, 0) + 1
+        self._pending.extend(rules)
+        if len(self._pending) >= _MOST_PENDING:
+            self._fold()
 
     def add_error(self) -> None:
         """Count one value that could not be inspected."""
-        with self._lock:
-            self.errors += 1
+        self.add((_ERROR,))
+
+    def _all(self) -> dict[str, int]:
+        self._fold()
+        return dict(self._counts)
+
+    def _fold(self) -> None:
+        """Count what is pending, unless that is under way already."""
+        if not self._folding.acquire(blocking=False):
+            return
+        try:
+            batch = self._pending[:]
+            del self._pending[: len(batch)]
+            for rule in batch:
+                self._counts[rule] = self._counts.get(rule, 0) + 1
+        finally:
+            self._folding.release()
 
     def __repr__(self) -> str:
         return f"Summary(redactions={self.redactions!r}, errors={self.errors})"

@@ -260,20 +260,32 @@ class _Walk:
     def _mapping(self, mapping: Mapping[Any, Any], key: str) -> Any:
         # {"key": "sid", "value": {"stringValue": ..}}: the name reaches down to the value.
         named = _name_of(mapping) or key
+        cookies = bool(key) and self._redactor.scanner.holds_cookies(key)
         copy: dict[Any, Any] = {}
         changed = False
         for name, value in mapping.items():
             beside = named if named and name in _VALUE_KEYS else _as_key(name)
-            new_value = self.visit(value, beside)
+            new_value = self._cookie(name, value) if cookies else self.visit(value, beside)
             new_name = self._redactor.text(name) if type(name) is str and len(name) > 16 else name
             if new_value is not value or new_name is not name:
                 changed = True
             number = 2
-            while new_name is not name and new_name in copy:
+            while new_name is not name and (new_name in copy or new_name in mapping):
                 new_name = f"{self._redactor.text(name)} ({number})"
                 number += 1
             copy[new_name] = new_value
         return copy if changed else mapping
+
+    def _cookie(self, name: Any, value: Any) -> Any:
+        """Judge a member of ``{"cookies": {..}}`` as its header would be judged."""
+        if type(value) is not str or type(name) is not str:
+            return self.visit(value, _as_key(name))
+        line = f"Cookie: {name}={value}"
+        redacted = self._redactor.text(line)
+        if redacted == line:
+            return value
+        before = len(line) - len(value)
+        return redacted[before:] if redacted[:before] == line[:before] else ERROR_PLACEHOLDER
 
     def _items(self, items: Any, key: str) -> Any:
         # ("Cookie", "a=b"): the first of two strings may name the second.

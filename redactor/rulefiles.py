@@ -84,13 +84,15 @@ def load_ruleset(paths: Sequence[Path] | None = None) -> Ruleset:
     """
     chosen = builtin_paths() if paths is None else tuple(paths)
     contents = [_read(path) for path in chosen]
-    digest = _digest(chosen, contents)
-    stored = cache.load(f"rules-{digest}")
+    digest = _digest(contents)
+    # The paths are part of the rules, for their errors, and so of the name they are cached under.
+    name = f"rules-{digest}-{_digest([str(path).encode('utf-8', 'surrogateescape') for path in chosen])}"
+    stored = cache.load(name)
     if stored is not None:
         return Ruleset(tuple(_from_plain(plain) for plain in json.loads(stored)), digest)
     rules = _check_ids(rule for path, content in zip(chosen, contents, strict=True) for rule in _parse(path, content))
     plain = [asdict(rule) | {"examples": (), "description": ""} for rule in rules]
-    cache.store(f"rules-{digest}", json.dumps(plain).encode())
+    cache.store(name, json.dumps(plain).encode())
     return Ruleset(tuple(_from_plain(p) for p in json.loads(json.dumps(plain))), digest)
 
 
@@ -116,12 +118,12 @@ _FORMAT: Final = b"rules-format-4"
 """Tells caches of releases apart whose rule model differs."""
 
 
-def _digest(paths: Sequence[Path], contents: Sequence[bytes]) -> str:
-    """Return a digest of the files: their names, where each begins, and what is in them."""
+def _digest(parts: Sequence[bytes]) -> str:
+    """Return a digest of ``parts`` that also tells where each begins."""
     digest = blake2b(_FORMAT, digest_size=16)
-    for path, content in zip(paths, contents, strict=True):
-        digest.update(f"\0{path}\0{len(content)}\0".encode("utf-8", "surrogateescape"))
-        digest.update(content)
+    for part in parts:
+        digest.update(f"\0{len(part)}\0".encode())
+        digest.update(part)
     return digest.hexdigest()
 
 
@@ -210,7 +212,7 @@ class _File:
 
     def line_of(self, name: str, start: int, occurrence: int = 0) -> int:
         """Return the line of a field's or a sub-table's n-th occurrence after ``start``."""
-        wanted = re.compile(rf"\s*(?:\[\[\s*rule\s*\.\s*)?['\"]?{re.escape(name)}['\"]?\s*[=\]]")
+        wanted = re.compile(rf"\s*(?:\[\[?\s*(?:rule\s*\.\s*)?)?['\"]?{re.escape(name)}['\"]?\s*[=\]]")
         for number in range(start, len(self.lines) + 1):
             if number > start and number in self.starts:
                 break
@@ -259,6 +261,7 @@ class _File:
             line = self.line_of("id", start)
             raise self.error(line, f"id '{rule_id}' must be at most 64 lower-case letters, digits and single hyphens")
         named = self.named(table, start)
+        own = "category" in table or category is None
         shapes = tuple(
             self.shape(shape, self.line_of("shape", start, n)) for n, shape in enumerate(table.get("shape", []))
         )
@@ -266,7 +269,9 @@ class _File:
             raise self.error(start, f"rule '{rule_id}' finds nothing: it needs 'names', 'patterns' or [[rule.shape]]")
         return Rule(
             id=rule_id,
-            category=self.one_of({"category": table.get("category", category)}, "category", CATEGORIES, "", start),
+            category=self.one_of(
+                {"category": table.get("category", category)}, "category", CATEGORIES, "", start if own else 1
+            ),
             title=table["title"],
             sources=self.strings(table, "sources", start),
             named=named,

@@ -100,6 +100,8 @@ _WORD_START: Final = re.compile(
     rb"(?<![A-Za-z0-9_\-])|(?<=%[0-9A-Fa-f]{2})|(?<=\\[nrtbf])|(?<=\\u[0-9A-Fa-f]{4})|(?<=\x1b\[[0-9]m)|(?<=\x1b\[[0-9]{2}m)"
 )
 _OTHER_KEY: Final = re.compile(rb"[A-Za-z0-9_.\-]{1,96}\\{0,3}[\"'](?: ?:|\.)")
+_WRAPPING: Final = re.compile(rb"\s*(?:(?:b|u|rb)?\\{0,7}[\"'])*")
+"""White space and quotes in front of a value, a ``repr`` of bytes included."""
 _MEMBER: Final = re.compile(rb"[A-Za-z_]{2,24}[:=]")
 _KEY_WORDS: Final = re.compile(rb"(?:[a-z_\-.]{2,32}:){1,4}(?=[^:]{8})")
 _SHORTEST_UNKNOWN_COOKIE: Final = 20
@@ -192,8 +194,9 @@ class Scanner:
         if rule is None or not data:
             return matches
         here = _Pass(data + b"\0")
-        start = len(data) - len(data.lstrip(b" \t\r\n\"'\\"))
-        if self._value(here, start, rule, Lead(key, b"=", b"\0", 0)) or not here.settle(0):
+        start = _WRAPPING.match(data).end()  # type: ignore[union-attr]
+        quote = data[start - 1 : start] if start and data[start - 1] in b"\"'" else b"\0"
+        if self._value(here, start, rule, Lead(key, b"=", quote, 0)) or not here.settle(0):
             return matches
         return longest(matches + here.found)
 
@@ -201,6 +204,12 @@ class Scanner:
         """Return the index of the rule that says a value beside ``key`` is secret, if any does."""
         rule = self.compiled.names.rule_of(key)
         return None if rule == HARMLESS else rule
+
+    def holds_cookies(self, key: str) -> bool:
+        """Tell whether the members of a mapping beside ``key`` are cookies."""
+        rule = self.rule_of_key(key)
+        named = None if rule is None else self.compiled.rules[rule].named
+        return named is not None and named.value == "cookies"
 
     def _confirm(self, data: bytes, hits: list[int], trace: list[Decision] | None) -> list[Found]:
         here = _Pass(data)
