@@ -132,6 +132,10 @@ def swap_value(value: Any, pairs: Pairs, depth: int = 0) -> Any:
         return value
     if isinstance(value, str):
         return swap(value, pairs)
+    if isinstance(value, bytes):
+        text = value.decode("utf-8", "surrogateescape")
+        clean = swap(text, pairs)
+        return value if clean is text else clean.encode("utf-8", "surrogateescape")
     if depth < _DEEPEST:
         if type(value) is dict:
             changed = {key: swap_value(item, pairs, depth + 1) for key, item in value.items()}
@@ -265,8 +269,11 @@ def _same_type(exception: BaseException, clean: Callable[[Any], Any], inner: Ite
     args = clean(exception.args)
     if isinstance(exception, BaseExceptionGroup):
         args = (clean(exception.message), list(inner))
-    new: BaseException = built_in.__new__(kind, *args)
-    built_in.__init__(new, *args)  # type: ignore[misc]
+    given = args
+    if isinstance(exception, OSError) and exception.filename is not None:
+        given = (*args[:2], clean(exception.filename), None, clean(exception.filename2))
+    new: BaseException = built_in.__new__(kind, *given)
+    built_in.__init__(new, *given)  # type: ignore[misc]
     new.args = args
     for name in ("name", "path", "obj"):
         if isinstance(exception, ImportError | NameError | AttributeError) and hasattr(exception, name):

@@ -1,0 +1,128 @@
+"""structlog: a processor for the event dictionary and a wrapper for the renderer.
+
+``RedactingRenderer`` around the last processor covers both the events and what becomes of
+them. ``RedactingProcessor`` alone is for chains that end in something else, such as
+``ProcessorFormatter.wrap_for_formatter``.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any, Final
+
+from structlog.typing import EventDict, WrappedLogger
+
+from redactor.integrations._pieces import (
+    clean_exception,
+    clean_mapping,
+    hide,
+    secrets_in_frames,
+    swap_value,
+)
+from redactor.redactor import Redactor, default_redactor
+from redactor.replace import ERROR_PLACEHOLDER
+
+__all__ = ["RedactingProcessor", "RedactingRenderer"]
+
+_KEPT: Final = frozenset({"level", "log_level", "timestamp"})
+"""What an event that cannot be inspected still shows."""
+
+
+class RedactingProcessor:
+    """A processor that returns the event without its secrets.
+
+    Values are judged by their keys and as text; a value found beside its key is replaced
+    in the whole event. Exceptions under ``exc_info`` are replaced by clean copies with
+    their causes, contexts, groups and notes. The same event dictionary is returned if it
+    is clean; nothing of the application's is changed. Never raises: an event that cannot
+    be inspected keeps its keys and reads ``[REDACTED:error]``. Put it last before the
+    renderer, after processors that add to the event.
+    """
+
+    def __init__(self, redactor: Redactor | None = None) -> None:
+        self._redactor = default_redactor() if redactor is None else redactor
+
+    def __call__(self, logger: WrappedLogger, method_name: str, event_dict: EventDict) -> EventDict:  # noqa: ARG002
+        """Return ``event_dict``, or a clean copy."""
+        try:
+            return self._clean(event_dict)
+        except Exception:
+            self._redactor.summary.add_error()
+            return {key: _blank(key, value) for key, value in event_dict.items() if key != "exc_info"}
+
+    def _clean(self, event: EventDict) -> EventDict:
+        found, pairs = clean_mapping(self._redactor, event)
+        clean = event if found is event else dict(found)
+        if pairs:
+            clean = {key: swap_value(value, pairs) if _is_data(value) else value for key, value in clean.items()}
+        if clean.get("exc_info"):
+            given = clean["exc_info"]
+            exception = _exception(given)
+            harmless = exception if exception is None else clean_exception(self._redactor, exception)
+            if harmless is not None and harmless is not exception:
+                shown = harmless if isinstance(given, BaseException) else _info(harmless)
+                clean = {**clean, "exc_info": shown}
+        return clean
+
+
+class RedactingRenderer:
+    """Renders as ``renderer`` does, without secrets.
+
+    The renderer is given a clean event (see ``RedactingProcessor``). The ``str`` or
+    ``bytes`` it returns is redacted once more, which covers objects that it prints, and
+    local variables in a traceback are replaced even where they are wrapped, cut short or
+    coloured. What it returns for another formatter is redacted as a value. Errors of the
+    renderer itself, and ``structlog.DropEvent``, are its own and pass through.
+    """
+
+    def __init__(
+        self, renderer: Callable[[WrappedLogger, str, EventDict], Any], redactor: Redactor | None = None
+    ) -> None:
+        self._redactor = default_redactor() if redactor is None else redactor
+        self._renderer = renderer
+        self._process = RedactingProcessor(self._redactor)
+
+    def __call__(self, logger: WrappedLogger, method_name: str, event_dict: EventDict) -> Any:
+        """Return what the renderer makes of the clean event, without its secrets."""
+        exc_info = event_dict.get("exc_info")
+        rendered = self._renderer(logger, method_name, self._process(logger, method_name, event_dict))
+        try:
+            if isinstance(rendered, str):
+                return self._text(rendered, exc_info)
+            if isinstance(rendered, bytes):
+                return self._redactor.bytes(rendered)
+            return self._redactor.value(rendered)
+        except Exception:
+            self._redactor.summary.add_error()
+            return ERROR_PLACEHOLDER.encode() if isinstance(rendered, bytes) else ERROR_PLACEHOLDER
+
+    def _text(self, rendered: str, exc_info: object) -> str:
+        exception = _exception(exc_info) if exc_info else None
+        if exception is not None:
+            rendered = hide(rendered, secrets_in_frames(self._redactor, exception))
+        return self._redactor.text(rendered)
+
+
+def _exception(given: object) -> BaseException | None:
+    """Return the exception that ``exc_info`` stands for, as structlog reads it."""
+    if isinstance(given, BaseException):
+        return given
+    if isinstance(given, tuple):
+        return given[1] if len(given) == 3 and isinstance(given[1], BaseException) else None
+    return sys.exc_info()[1] if given else None
+
+
+def _info(exception: BaseException) -> tuple[type[BaseException], BaseException, Any]:
+    return type(exception), exception, exception.__traceback__
+
+
+def _is_data(value: object) -> bool:
+    return isinstance(value, str | dict | list | tuple)
+
+
+def _blank(key: str, value: Any) -> Any:
+    """Keep what structlog needs (``_record``) and what cannot be a secret."""
+    if key in _KEPT or key.startswith("_") or value is None or isinstance(value, bool | int | float):
+        return value
+    return ERROR_PLACEHOLDER
