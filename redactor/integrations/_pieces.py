@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import lru_cache
 from types import FrameType, FunctionType, ModuleType, TracebackType
 from typing import Any, Final, TypeAlias
 
@@ -42,6 +43,9 @@ _MOST_EXCEPTIONS: Final = 1000
 _MOST_FRAMES: Final = 200
 _MOST_LOCALS: Final = 4000
 _LONGEST_LOCAL: Final = 65536
+_PLAIN: Final = frozenset({int, float, bool, type(None)})
+_HOLDERS: Final = (str, bytes, bytearray, Mapping, list, tuple, set, frozenset)
+_PAIR_VALUES: Final = frozenset({"value", "Value", "content", "stringValue", "string_value"})
 _SHORTEST_BESIDE: Final = 8
 """A shorter value beside a secret's name is not looked for in the rest of the record."""
 
@@ -88,6 +92,8 @@ def clean_mapping(redactor: Redactor, mapping: Mapping[str, Any]) -> tuple[Mappi
     A value that stands beside its name here is often written a second time elsewhere,
     with no name near it; the pairs are for that.
     """
+    if _has_nothing(redactor, mapping):
+        return mapping, ()
     clean = redactor.value(mapping)
     if clean is mapping:
         return mapping, ()
@@ -96,6 +102,30 @@ def clean_mapping(redactor: Redactor, mapping: Mapping[str, Any]) -> tuple[Mappi
     pairs: dict[str, str] = {}
     _compare(mapping, clean, pairs, 0)
     return clean, _longest_first(pairs)
+
+
+def _has_nothing(redactor: Redactor, mapping: Mapping[str, Any]) -> bool:
+    """Tell with one scan that flat data under harmless keys is clean; ``False`` may mean anything."""
+    if not _harmless_keys(redactor, tuple(mapping)):
+        return False
+    texts = []
+    for value in mapping.values():
+        kind = type(value)
+        if kind is str:
+            texts.append(value)
+        elif kind not in _PLAIN and isinstance(value, _HOLDERS):
+            return False
+    text = "\n\n".join(texts)
+    return redactor.text(text) is text
+
+
+@lru_cache(maxsize=1024)
+def _harmless_keys(redactor: Redactor, keys: tuple[Any, ...]) -> bool:
+    """Return whether no key says that its value is secret, is part of a pair or shows a secret itself."""
+    rule_of = redactor.scanner.rule_of_key
+    return all(type(key) is str and rule_of(key) is None and redactor.text(key) is key for key in keys) and not (
+        _PAIR_VALUES.intersection(keys)
+    )
 
 
 def _compare(before: Any, after: Any, pairs: dict[str, str], depth: int) -> None:

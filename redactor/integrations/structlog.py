@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable
 from typing import Any, Final
 
+from structlog.processors import JSONRenderer, KeyValueRenderer, LogfmtRenderer
 from structlog.typing import EventDict, WrappedLogger
 
 from redactor.integrations._pieces import (
@@ -24,6 +25,15 @@ from redactor.redactor import Redactor, default_redactor
 from redactor.replace import ERROR_PLACEHOLDER
 
 __all__ = ["RedactingProcessor", "RedactingRenderer"]
+
+_KEEPS_EVENT: Final = "keeps the event"
+_TAKES_KEYS: Final = "takes keys out of the event"
+_NAMING_RENDERERS: Final[dict[type, str]] = {
+    JSONRenderer: _KEEPS_EVENT,
+    LogfmtRenderer: _TAKES_KEYS,
+    KeyValueRenderer: _TAKES_KEYS,
+}
+"""Renderers that write every key beside its value, and what they do to the event they are given."""
 
 _KEPT: Final = frozenset({"level", "log_level", "timestamp"})
 """What an event that cannot be inspected still shows."""
@@ -69,7 +79,9 @@ class RedactingProcessor:
 class RedactingRenderer:
     """Renders as ``renderer`` does, without secrets.
 
-    The renderer is given a clean event (see ``RedactingProcessor``). The ``str`` or
+    The renderer is given a clean event (see ``RedactingProcessor``); JSON, logfmt and
+    key-value renderers see the event as it is first, and only if their text is not clean
+    are they called once more. The ``str`` or
     ``bytes`` it returns is redacted once more, which covers objects that it prints, and
     local variables in a traceback are replaced even where they are wrapped, cut short or
     coloured. What it returns for another formatter is redacted as a value. Errors of the
@@ -81,11 +93,25 @@ class RedactingRenderer:
     ) -> None:
         self._redactor = default_redactor() if redactor is None else redactor
         self._renderer = renderer
+        self._names_all = _NAMING_RENDERERS.get(type(renderer))
+        self._redact = self._redactor.text
         self._process = RedactingProcessor(self._redactor)
 
     def __call__(self, logger: WrappedLogger, method_name: str, event_dict: EventDict) -> Any:
         """Return what the renderer makes of the clean event, without its secrets."""
         exc_info = event_dict.get("exc_info")
+        if self._names_all and not exc_info:
+            # Such a text has every name beside its value: if it is clean, so is the event.
+            given = event_dict if self._names_all is _KEEPS_EVENT else dict(event_dict)
+            rendered = self._renderer(logger, method_name, given)
+            try:
+                if type(rendered) is str:
+                    if self._redact(rendered) is rendered:
+                        return rendered
+                elif type(rendered) is bytes and rendered[:1] == b"{" and self._redactor.bytes(rendered) is rendered:
+                    return rendered
+            except Exception:
+                self._redactor.summary.add_error()
         rendered = self._renderer(logger, method_name, self._process(logger, method_name, event_dict))
         try:
             if isinstance(rendered, str):
