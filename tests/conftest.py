@@ -6,6 +6,7 @@ import logging
 import os
 import shutil
 import tempfile
+import warnings
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -71,11 +72,24 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-@pytest.fixture(autouse=True)
-def enabled_loggers() -> Iterator[None]:
-    """Give each test the loggers as they are by default: a configuration of another test may disable them."""
-    yield
-    for logger in logging.Logger.manager.loggerDict.values():
+def _enable_loggers() -> None:
+    for name, logger in logging.Logger.manager.loggerDict.items():
         if isinstance(logger, logging.Logger):
             logger.disabled = False
+            if name == "py.warnings" or name.partition(".")[0] == "shop":
+                logger.setLevel(logging.NOTSET)
+                logger.propagate = True
     logging.disable(logging.NOTSET)
+    logging.getLogger().setLevel(logging.WARNING)
+    # pytest puts warnings.showwarning back by itself; logging would think that it still has it.
+    showing = warnings.showwarning
+    logging.captureWarnings(False)
+    warnings.showwarning = showing
+
+
+@pytest.fixture(autouse=True)
+def enabled_loggers() -> Iterator[None]:
+    """Give each test the loggers as they are by default: what ran before it may have configured them."""
+    _enable_loggers()
+    yield
+    _enable_loggers()
