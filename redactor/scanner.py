@@ -163,7 +163,6 @@ class Scanner:
         self.engine = engine
         self._hits = engine.hits
         self._plans: dict[bytes, _Plan] = {}
-        self._cookie_rules: dict[bytes, int | None] = {}
         self._shapes = tuple(
             tuple(compiled.shapes[number] for number in trigger.shapes) for trigger in compiled.triggers
         )
@@ -516,13 +515,7 @@ class Scanner:
 
     def _cookie(self, data: bytes, name: bytes, start: int, end: int, rule: int) -> int | None:
         """Return the rule of one cookie, or ``None`` if it is no secret."""
-        try:
-            known = self._cookie_rules[name]
-        except KeyError:
-            known = self.compiled.cookie_names.rule_of(name.decode("ascii"))
-            if len(self._cookie_rules) >= _CACHED_LEADS:
-                self._cookie_rules.clear()
-            self._cookie_rules[name] = known
+        known = self.compiled.cookie_names.rule_of(name.decode("ascii"))
         value = data[start:end]
         if known is not None:
             if known == HARMLESS or value.startswith(b"[REDACTED"):
