@@ -15,7 +15,7 @@ from redactor.model import Found, Match, Rule, Ruleset, Summary
 from redactor.replace import ERROR_PLACEHOLDER, HmacKey, Policy, Replacer
 from redactor.rulefiles import load_ruleset
 from redactor.scanner import Decision, Scanner, longest
-from redactor.stream import BLOCK, Stream
+from redactor.stream import BLOCK, Observer, Stream
 
 __all__ = ["Redactor", "default_redactor"]
 
@@ -104,9 +104,12 @@ class Redactor:
         if rest:
             yield rest
 
-    def open_stream(self, *, line_buffered: bool = False) -> Stream:
-        """Return a stream to be fed by hand."""
-        return Stream(self.scanner, self.replacer, self.summary, line_buffered)
+    def open_stream(self, *, line_buffered: bool = False, observer: Observer | None = None) -> Stream:
+        """Return a stream to be fed by hand.
+
+        ``observer`` is told of every replacement, instead of ``summary``.
+        """
+        return Stream(self._find, self.replacer, observer or _Count(self), line_buffered)
 
     def matches(self, text: str | _Bytes) -> list[Match]:
         """Return where the secrets of ``text`` are, in order.
@@ -115,8 +118,7 @@ class Redactor:
         allowlist counts; its redactions do not.
         """
         data = text if isinstance(text, _Bytes) else text.encode("utf-8", "surrogatepass")
-        found, _ = self._with_known(data, self.scanner.scan(data))
-        found = self.replacer.wanted(data, found)
+        found, _ = self._find(data)
         rules = self.ruleset.rules
         if isinstance(text, _Bytes) or len(text) == len(data):
             return [Match(rules[rule].id, start, end) for start, end, rule in found]
@@ -161,20 +163,29 @@ class Redactor:
 
     # --- inside -----------------------------------------------------------------------
 
+    def _find(self, data: _Bytes) -> tuple[list[Found], dict[int, _Bytes]]:
+        """Return what is to be replaced in ``data``, and known values in plain by their start."""
+        return self._settled(data, self.scanner.scan(data))
+
+    def _settled(self, data: _Bytes, found: list[Found]) -> tuple[list[Found], dict[int, _Bytes]]:
+        """Add known values to ``found``, and take out what the policy allows."""
+        plain: dict[int, _Bytes] = {}
+        if known.used:
+            found, plain = self._with_known(data, found)
+        return self.replacer.wanted(data, found), plain
+
     def _replace(self, data: _Bytes, found: list[Found]) -> _Bytes:
         """Return ``data`` without ``found`` and without known values; the same object if clean."""
-        found, plain = self._with_known(data, found)
-        if found:
-            found = self.replacer.wanted(data, found)
+        found, plain = self._settled(data, found)
         if not found:
             return data
         rules = self.ruleset.rules
         self.summary.add([rules[rule].id for _, _, rule in found])
-        return self.replacer.splice(data, found, plain=plain)
+        return self.replacer.splice(data, found, self.replacer.replacements(data, found, plain))
 
     def _with_known(self, data: _Bytes, found: list[Found]) -> tuple[list[Found], dict[int, _Bytes]]:
         """Add the values that the application registered, and give each by its start."""
-        extra = known.find(data) if known.used else []
+        extra = known.find(data)
         if not extra:
             return found, {}
         unnamed = self._index[_KNOWN_VALUE.id]
@@ -184,10 +195,23 @@ class Redactor:
         return together, {place.start: place.value for place in extra if (place.start, place.end) in whole}
 
     def _stream_whole(self, data: _Bytes) -> _Bytes:
-        data = self._replace(data, [])
         stream = self.open_stream()
         pieces = [stream.feed(data[start : start + BLOCK]) for start in range(0, len(data), BLOCK)]
         return b"".join([*pieces, stream.finish()])
+
+
+class _Count:
+    """The observer of a stream that nobody else observes: counts in the redactor's summary."""
+
+    def __init__(self, redactor: Redactor) -> None:
+        self._rules = redactor.ruleset.rules
+        self._summary = redactor.summary
+
+    def found(self, data: bytes, found: Sequence[Found], replacements: Sequence[bytes], base: int) -> None:  # noqa: ARG002
+        self._summary.add([self._rules[rule].id for _, _, rule in found])
+
+    def prolonged(self, end: int) -> None:
+        pass
 
 
 def _characters(data: bytes, offset: int) -> int:

@@ -174,28 +174,30 @@ class Replacer:
         mark = f":{fingerprint(secret, self._key)}" if self._key is not None else ""
         return f"[REDACTED:{rule_id}{mark}{claims}]".encode()
 
-    def splice(
-        self,
-        data: bytes,
-        found: Sequence[Found],
-        start: int = 0,
-        end: int | None = None,
-        plain: Mapping[int, bytes] = _NOTHING,
-    ) -> bytes:
-        """Return ``data[start:end]`` with every range of ``found`` replaced; other bytes are the same.
+    def replacements(self, data: bytes, found: Sequence[Found], plain: Mapping[int, bytes] = _NOTHING) -> list[bytes]:
+        """Return what stands for each range of ``found``.
 
         ``plain`` gives the secret itself where it is spelled in a way that ``canonical``
         does not undo, by the start of its range.
         """
-        pieces: list[bytes] = []
         constant = self.constant
+        return [
+            fixed
+            if (fixed := constant[rule]) is not None
+            else self.replacement(rule, plain.get(start) or data[start:end])
+            for start, end, rule in found
+        ]
+
+    @staticmethod
+    def splice(
+        data: bytes, found: Sequence[Found], replacements: Sequence[bytes], start: int = 0, end: int | None = None
+    ) -> bytes:
+        """Return ``data[start:end]`` with every range of ``found`` replaced; other bytes are the same."""
+        pieces: list[bytes] = []
         position = start
-        for secret_start, secret_end, rule in found:
+        for (secret_start, secret_end, _), replacement in zip(found, replacements, strict=True):
             pieces.append(data[position:secret_start])
-            fixed = constant[rule]
-            if fixed is None:
-                fixed = self.replacement(rule, plain.get(secret_start) or data[secret_start:secret_end])
-            pieces.append(fixed)
+            pieces.append(replacement)
             position = secret_end
         pieces.append(data[position:end])
         return b"".join(pieces)

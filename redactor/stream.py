@@ -8,14 +8,15 @@ a token longer than that is replaced at once and the rest of its run is swallowe
 from __future__ import annotations
 
 import codecs
-from typing import Final
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final, Protocol
 
-from redactor.model import Summary
+from redactor.model import Found
 from redactor.replace import Replacer
-from redactor.scanner import CONTEXT, Scanner
+from redactor.scanner import CONTEXT
 from redactor.syntax import LEAD_LIMIT, TOKEN_LIMIT, oversized_end, soft_break
 
-__all__ = ["BLOCK", "HOLD", "OPEN", "Stream"]
+__all__ = ["BLOCK", "HOLD", "OPEN", "Find", "Observer", "Stream"]
 
 BLOCK: Final = 262144
 """How many bytes are collected before they are scanned, unless lines are wanted at once."""
@@ -32,6 +33,23 @@ _LARGEST: Final = BLOCK
 _BOMS: Final = ((codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 
 
+Find = Callable[[bytes], tuple[list[Found], Mapping[int, bytes]]]
+"""Finds what is to be replaced in some bytes; see ``Replacer.replacements`` for the mapping."""
+
+
+class Observer(Protocol):
+    """Is told what a stream replaces, in order. Offsets count bytes from the stream's start.
+
+    In UTF-16 text they count as if it were UTF-8. What an observer raises passes through.
+    """
+
+    def found(self, data: bytes, found: Sequence[Found], replacements: Sequence[bytes], base: int) -> None:
+        """Take the ranges of ``data`` that are replaced and by what; ``data`` starts at offset ``base``."""
+
+    def prolonged(self, end: int) -> None:
+        """Take note that the last secret goes on to offset ``end``."""
+
+
 class Stream:
     """Redacts bytes as they come; ``feed`` and ``finish`` return what is final.
 
@@ -40,8 +58,8 @@ class Stream:
     order mark is recognised and stays UTF-16.
     """
 
-    def __init__(self, scanner: Scanner, replacer: Replacer, summary: Summary, line_buffered: bool = False) -> None:
-        self._lines = _Lines(scanner, replacer, summary, line_buffered)
+    def __init__(self, find: Find, replacer: Replacer, observer: Observer, line_buffered: bool = False) -> None:
+        self._lines = _Lines(find, replacer, observer, line_buffered)
         self._start = b""
         self._wide: _Wide | None = None
         self._started = False
@@ -95,16 +113,18 @@ class _Lines:
     """The stream proper, over bytes in which text is ASCII or a superset of it.
 
     ``_kept`` holds what was given out last, as context for what follows, and then what
-    is not final yet; ``_given`` is where the second part starts.
+    is not final yet; ``_given`` is where the second part starts, ``_base`` the offset of
+    the first.
     """
 
-    def __init__(self, scanner: Scanner, replacer: Replacer, summary: Summary, line_buffered: bool) -> None:
-        self._scanner = scanner
+    def __init__(self, find: Find, replacer: Replacer, observer: Observer, line_buffered: bool) -> None:
+        self._find = find
         self._replacer = replacer
-        self._summary = summary
+        self._observer = observer
         self._enough = 1 if line_buffered else BLOCK
         self._kept = b""
         self._given = 0
+        self._base = 0
         self._swallowing = False
 
     def feed(self, chunk: bytes) -> bytes:
@@ -140,29 +160,32 @@ class _Lines:
     def _give(self, final: int, known: int) -> bytes:
         """Give out what starts before ``final``, redacted, where only ``known`` bytes end in sight."""
         kept, given = self._kept, self._given
-        found = self._scanner.scan(kept)
+        found, plain = self._find(kept)
         if found:
-            found = self._replacer.wanted(kept, [match for match in found if given <= match[0] < final])
+            found = [match for match in found if given <= match[0] < final]
         if not found:
             self._forget(final)
             return kept[given:final]
-        rules = self._scanner.compiled.rules
-        self._summary.add([rules[rule].id for _, _, rule in found])
+        replacements = self._replacer.replacements(kept, found, plain)
+        self._observer.found(kept, found, replacements, self._base)
         start, end, _ = found[-1]
         # The run of a token that fills all that was held back may go on in the next chunk.
         self._swallowing = final < known and end - start >= TOKEN_LIMIT and kept[end:].strip(b"\\") == b""
         final = max(final, end)
         self._forget(final)
-        return self._replacer.splice(kept, found, given, final)
+        return self._replacer.splice(kept, found, replacements, given, final)
 
     def _swallow(self, final: bool) -> None:
         """Drop the rest of a token whose beginning was replaced."""
         end = oversized_end(self._kept, self._given)
         self._swallowing = self._kept[end:].strip(b"\\") == b"" and not final
+        self._observer.prolonged(self._base + end)
         self._forget(end)
 
     def _forget(self, given: int) -> None:
         """Note that everything before ``given`` is done with, and keep only context of it."""
         context = LEAD_LIMIT if self._kept.endswith(b"\n", 0, given) else CONTEXT
-        self._kept = self._kept[max(0, given - context) :]
+        dropped = max(0, given - context)
+        self._base += dropped
+        self._kept = self._kept[dropped:]
         self._given = min(given, context)

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import codecs
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
 from redactor.model import Found
 from redactor.redactor import Redactor
-from redactor.replace import Replacer, fingerprint
+from redactor.replace import fingerprint
 from redactor.scanner import CONTEXT
-from redactor.stream import BLOCK, HOLD, OPEN, Stream
+from redactor.stream import BLOCK, HOLD, OPEN
 from redactor.syntax import TOKEN_LIMIT
 
 __all__ = ["Place", "look"]
 
 _KEPT: Final = OPEN + BLOCK + HOLD + CONTEXT
 """How many bytes a stream keeps at most, so how far back a secret can start."""
-
-_NOTHING: Final[Mapping[int, bytes]] = {}
 
 
 class Place(NamedTuple):
@@ -37,51 +35,43 @@ def look(redactor: Redactor, blocks: Iterable[bytes]) -> Iterator[list[Place]]:
     memory, and counted in its summary. UTF-16 text with a byte order mark is counted
     as UTF-8 without it.
     """
-    finder = _Finder(redactor)
-    stream = Stream(redactor.scanner, finder, redactor.summary, line_buffered=True)
+    notes = _Notes(redactor)
+    stream = redactor.open_stream(line_buffered=True, observer=notes)
     lines = _Lines()
     for block in _as_utf8(blocks):
         lines.feed(block)
         stream.feed(block)
-        yield [lines.place(noted) for noted in finder.take()]
+        yield [lines.place(noted) for noted in notes.take()]
     stream.finish()
-    yield [lines.place(noted) for noted in finder.take()]
+    yield [lines.place(noted) for noted in notes.take()]
 
 
 class _Noted(NamedTuple):
-    """A secret, by how many bytes before the end of what the stream was fed it starts."""
+    """A secret, by the offset at which it starts."""
 
-    distance: int
+    offset: int
     rule: str
     fingerprint: str
 
 
-class _Finder(Replacer):
-    """Stands in for a stream's replacer; replaces nothing and notes where it would.
-
-    The data that a stream has spliced always ends where what it was fed ends; hence distances.
-    """
+class _Notes:
+    """The observer of a stream whose output nobody wants: notes where it would replace something."""
 
     def __init__(self, redactor: Redactor) -> None:
-        super().__init__(redactor.ruleset, redactor.policy)
-        self._ruleset = redactor.ruleset.rules
+        self._summary = redactor.summary
+        self._rules = redactor.ruleset.rules
         self._hmac_key = redactor.policy.hmac_key
         self._noted: list[_Noted] = []
 
-    def splice(
-        self,
-        data: bytes,
-        found: Sequence[Found],
-        start: int = 0,
-        end: int | None = None,
-        plain: Mapping[int, bytes] = _NOTHING,
-    ) -> bytes:
-        for secret_start, secret_end, index in found:
-            rule = self._ruleset[index]
-            secret = plain.get(secret_start) or data[secret_start:secret_end]
-            mark = "" if rule.low_entropy else self._fingerprint(secret)
-            self._noted.append(_Noted(len(data) - secret_start, rule.id, mark))
-        return data[start:end]
+    def found(self, data: bytes, found: Sequence[Found], replacements: Sequence[bytes], base: int) -> None:  # noqa: ARG002
+        self._summary.add([self._rules[rule].id for _, _, rule in found])
+        for start, end, index in found:
+            rule = self._rules[index]
+            mark = "" if rule.low_entropy else self._fingerprint(data[start:end])
+            self._noted.append(_Noted(base + start, rule.id, mark))
+
+    def prolonged(self, end: int) -> None:
+        pass
 
     def take(self) -> list[_Noted]:
         """Return what was noted since the last call."""
@@ -103,6 +93,8 @@ class _Lines:
 
     def __init__(self) -> None:
         self._window = bytearray()
+        self._base = 0
+        """Offset of the window's first byte."""
         self._counted = 0
         self._line = 1
         self._column = 1
@@ -114,10 +106,11 @@ class _Lines:
         if done_with > _KEPT:  # not for every block: most are short when a pipe is slow
             self._count(done_with)
             del self._window[:done_with]
+            self._base += done_with
             self._counted -= done_with
 
     def place(self, noted: _Noted) -> Place:
-        self._count(len(self._window) - noted.distance)
+        self._count(noted.offset - self._base)
         return Place(self._line, self._column, noted.rule, noted.fingerprint)
 
     def _count(self, end: int) -> None:

@@ -1,0 +1,1 @@
+"""Scrubbing of files at rest: containers, formats, atomic writes, receipts."""
