@@ -1,7 +1,8 @@
 """redactor keeps session secrets out of logs and telemetry.
 
-``Redactor`` is the whole of it: ``Redactor().text("sid=...")``. Nothing of a logging or
-telemetry host is imported here; hosts are in ``redactor.integrations``.
+``Redactor`` is the whole of it: ``Redactor().text("sid=...")``. ``install()`` puts it in
+front of all that the process logs and reports. Nothing of a logging or telemetry host is
+imported here; hosts are in ``redactor.integrations``.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from redactor.errors import PolicyError, RedactorError, RuleError, SourceError
+    from redactor.installation import install
     from redactor.model import Match, Rule, Ruleset, Summary
     from redactor.redactor import Redactor, default_redactor
     from redactor.replace import HmacKey, Policy
@@ -28,6 +30,7 @@ __all__ = [
     "SourceError",
     "Summary",
     "default_redactor",
+    "install",
     "load_ruleset",
 ]
 
@@ -46,6 +49,7 @@ _HOMES = {
     "SourceError": "errors",
     "Summary": "model",
     "default_redactor": "redactor",
+    "install": "installation",
     "load_ruleset": "rulefiles",
 }
 

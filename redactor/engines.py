@@ -10,7 +10,6 @@ import platform
 import re
 import subprocess
 import sys
-import threading
 from collections.abc import Callable
 from functools import lru_cache
 from hashlib import blake2b
@@ -47,8 +46,9 @@ class Engine(Protocol):
 class HyperscanEngine:
     """Triggers in one Hyperscan database, kept compiled in the on-disk cache.
 
-    Each scan borrows a scratch of its thread, so that a scan begun while another is
-    under way in the same thread (a finaliser that logs) gets one of its own.
+    Each scan takes a scratch out of a pool and puts it back, so that no two scans share
+    one: not in two threads, and not when one begins while another is under way in the same
+    thread (a finaliser that logs).
     """
 
     name = "hyperscan"
@@ -58,7 +58,8 @@ class HyperscanEngine:
 
         self._hyperscan: Any = hyperscan
         self._database: Any = self._load(compiled)
-        self._local = threading.local()
+        self._free: list[Any] = []
+        """Scratches that no scan uses. Taking from a list and adding to it cannot be interrupted."""
         # What has to be added to the place where a trigger ends to make a hit of it.
         offsets = tuple(number - trigger.depth * STRIDE for number, trigger in enumerate(compiled.triggers))
 
@@ -69,15 +70,14 @@ class HyperscanEngine:
 
     def hits(self, data: bytes) -> list[int]:
         try:
-            scratch = self._local.free.pop()
-        except (AttributeError, IndexError):
-            self._local.free = getattr(self._local, "free", [])
+            scratch = self._free.pop()
+        except IndexError:
             scratch = self._hyperscan.Scratch(self._database)
         found: list[int] = []
         try:
             self._database.scan(data, self._on_hit, 0, found.append, scratch)
         finally:
-            self._local.free.append(scratch)
+            self._free.append(scratch)
         # Hyperscan reports each end of a pattern once, nearly in order of the starts.
         found.sort()
         return found

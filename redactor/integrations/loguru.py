@@ -2,17 +2,20 @@
 
 The patcher cleans the message, ``extra`` and the exception once, for all sinks. The sink
 wrapper cleans the text that is written, which adds what only the text shows: the values
-of variables that ``diagnose=True`` prints. Use both.
+of variables that ``diagnose=True`` prints. Use both, or ``install()``, which does the work
+of both for every sink, whoever adds it and when.
 """
 
 from __future__ import annotations
 
+import functools
 import inspect
 import logging
 import os
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
+from redactor.integrations._hooks import Installation
 from redactor.integrations._pieces import clean_exception, clean_mapping, hide, secrets_in_frames, swap
 from redactor.redactor import Redactor, default_redactor
 from redactor.replace import ERROR_PLACEHOLDER
@@ -20,7 +23,7 @@ from redactor.replace import ERROR_PLACEHOLDER
 if TYPE_CHECKING:
     from loguru import Message, Record
 
-__all__ = ["RedactingPatcher", "RedactingSink", "redacting_sink"]
+__all__ = ["Installation", "RedactingPatcher", "RedactingSink", "install", "redacting_sink"]
 
 
 class RedactingPatcher:
@@ -152,3 +155,63 @@ def _clean_message(redactor: Redactor, message: Message) -> Message:
     new = type(message)(clean)
     new.record = {**record, **changed}  # type: ignore[typeddict-item]
     return new
+
+
+# --- every sink ---------------------------------------------------------------------------
+
+
+class _Sinks(Installation):
+    """Cleans the record that a handler is given and the message that a sink is given."""
+
+    parts = ("loguru: every sink",)
+
+    def _install(self, redactor: Redactor | None) -> None:
+        # loguru has public names for none of these. They are imported before a lock is taken,
+        # as another thread may be in the middle of importing them, and come here for it.
+        from loguru import _file_sink, _handler, _simple_sinks
+
+        self._handler = _handler.Handler
+        simple = (_simple_sinks.StreamSink, _simple_sinks.StandardSink, _simple_sinks.CallableSink)
+        self._sinks = (*simple, _simple_sinks.AsyncSink, _file_sink.FileSink)
+        super()._install(redactor)
+
+    def _hook(self) -> None:
+        self._put_emit(self._handler)
+        for kind in self._sinks:
+            self._put_write(kind)
+
+    def _put_emit(self, kind: Any) -> None:
+        original = kind.emit
+
+        @functools.wraps(original)
+        def emit(handler: Any, record: Record, *args: Any, **kwargs: Any) -> Any:
+            redactor = self._redactor
+            changed = {} if redactor is None else _clean_record(redactor, record)
+            return original(handler, {**record, **changed} if changed else record, *args, **kwargs)
+
+        self._replaced.put(kind, "emit", emit)
+
+    def _put_write(self, kind: Any) -> None:
+        original = kind.write
+
+        @functools.wraps(original)
+        def write(sink: Any, message: Message) -> Any:
+            redactor = self._redactor
+            return original(sink, message if redactor is None else _clean_message(redactor, message))
+
+        self._replaced.put(kind, "write", write)
+
+
+_sinks: Final = _Sinks()
+
+
+def install(redactor: Redactor | None = None) -> Installation:
+    """Cover every sink of every logger, added before or after; return what is covered.
+
+    Each handler gets a clean record, whatever patchers did, and each sink a clean message.
+    The logger's configuration is not touched. In a process that is spawned it has to be
+    called again. Installing again changes the redactor (the shared default one unless
+    given). Raises what making the default redactor raises.
+    """
+    _sinks._install(redactor)
+    return _sinks

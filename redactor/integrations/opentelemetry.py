@@ -1,7 +1,7 @@
 """OpenTelemetry: no session secret leaves in a span, a log record, a metric or an exemplar.
 
 ``install()`` after the providers are set is all there is to it; ``opentelemetry-instrument``
-calls it by an entry point. The processors and exporters here wrap one of the SDK's each,
+calls it by an entry point, and ``install_always()`` may be called before. The processors and exporters here wrap one of the SDK's each,
 for those who prefer explicit wiring.
 
 What is clean passes as the same object. What is not is copied: the application's own
@@ -14,6 +14,7 @@ leaves as ``[REDACTED:error]`` with its ids and times, and is counted in
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -22,12 +23,13 @@ from copy import copy
 from dataclasses import dataclass, field, replace
 from inspect import signature
 from operator import add
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeAlias, TypeVar
 
 from opentelemetry import _logs, metrics, trace
 from opentelemetry.attributes import BoundedAttributes
 from opentelemetry.context import Context
-from opentelemetry.sdk._logs import LogRecordProcessor
+from opentelemetry.sdk._logs import LoggerProvider, LogRecordProcessor
+from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import (
     Gauge,
     HistogramDataPoint,
@@ -38,13 +40,14 @@ from opentelemetry.sdk.metrics.export import (
     NumberDataPoint,
 )
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import Event, ReadableSpan, Span, SpanProcessor
+from opentelemetry.sdk.trace import Event, ReadableSpan, Span, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from opentelemetry.sdk.util import BoundedList
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode, TraceState
 
 from redactor import known
+from redactor.integrations._hooks import Installation
 from redactor.model import Summary
 from redactor.redactor import Redactor, default_redactor
 from redactor.replace import ERROR_PLACEHOLDER
@@ -56,12 +59,14 @@ except ImportError:  # the name until 1.39
 
 __all__ = [
     "Coverage",
+    "Installation",
     "RedactingLogRecordExporter",
     "RedactingLogRecordProcessor",
     "RedactingMetricExporter",
     "RedactingSpanExporter",
     "RedactingSpanProcessor",
     "install",
+    "install_always",
     "instrument",
 ]
 
@@ -986,6 +991,83 @@ def _install(cleaner: _Cleaner, tracers: Any, loggers: Any, meters: Any) -> Cove
     return Coverage(tuple(work.covered), tuple(work.uncovered), work.hooks)
 
 
+class _Providers(Installation):
+    """Covers the global providers that are the SDK's, and each provider when it is made."""
+
+    parts = ("opentelemetry: every provider",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._hooks: list[_Hook] = []
+
+    def _install(self, redactor: Redactor | None) -> None:
+        super()._install(redactor)
+        with self._lock:
+            for hook in self._hooks:
+                hook.cleaner = _cleaner(self._redactor)
+            self._cover(trace.get_tracer_provider(), _Installation.traces, TracerProvider)
+            self._cover(_logs.get_logger_provider(), _Installation.logs, LoggerProvider)
+            self._cover(metrics.get_meter_provider(), _Installation.metrics, MeterProvider)
+
+    def _hook(self) -> None:
+        self._put_init(TracerProvider, _Installation.traces)
+        self._put_init(LoggerProvider, _Installation.logs)
+        self._put_init(MeterProvider, _Installation.metrics)
+
+    def _put_init(self, kind: Any, cover: _Cover) -> None:
+        original = kind.__init__
+
+        @functools.wraps(original)
+        def init(provider: Any, *args: Any, **kwargs: Any) -> None:
+            original(provider, *args, **kwargs)
+            with self._lock:
+                self._cover(provider, cover, kind)
+
+        self._replaced.put(kind, "__init__", init)
+
+    def _cover(self, provider: Any, cover: _Cover, kind: type) -> None:
+        if self._redactor is None or not isinstance(provider, kind):
+            return
+        work = _Installation(_cleaner(self._redactor))
+        work.hooks = self._hooks
+        if not cover(work, provider):
+            _logger.warning("not redacted: %s.%s is not known", type(provider).__module__, type(provider).__qualname__)
+
+    def uninstall(self) -> None:
+        """Restore everything; doing so twice does no harm. Hooks that ``install`` had put before are removed too."""
+        with self._lock:
+            while self._hooks:
+                self._hooks.pop().remove()
+            super().uninstall()
+
+
+_Cover: TypeAlias = Callable[["_Installation", Any], bool]
+
+_providers: Final = _Providers()
+
+
+def install_always(redactor: Redactor | None = None) -> Installation:
+    """Redact all that leaves the SDK's providers: the global ones, and every one that is made from now on.
+
+    So it may be called before ``set_tracer_provider`` and its like, and covers providers
+    that are never global. Those made before and not global are for ``install``, and so is
+    what is no provider of the SDK. Installing again changes the redactor (the shared default
+    one unless given). Raises what making the default redactor raises.
+    """
+    _providers._install(redactor)
+    return _providers
+
+
+def metric_readers(provider: Any) -> list[Any]:
+    """Return the readers of a meter provider of the SDK."""
+    readers = [
+        *(_part(_part(provider, "_measurement_consumer"), "_reader_storages") or ()),
+        *(_part(provider, "_metric_readers") or ()),
+        *(_part(_part(provider, "_sdk_config"), "metric_readers") or ()),
+    ]
+    return list({id(reader): reader for reader in readers}.values())
+
+
 class _Installation:
     """One run of ``install``: puts hooks in place and notes where."""
 
@@ -1019,15 +1101,10 @@ class _Installation:
 
     def metrics(self, provider: Any) -> bool:
         """Cover each metric reader, where it receives what was collected."""
-        readers = [
-            *(_part(_part(provider, "_measurement_consumer"), "_reader_storages") or ()),
-            *(_part(provider, "_metric_readers") or ()),
-            *(_part(_part(provider, "_sdk_config"), "metric_readers") or ()),
-        ]
+        readers = metric_readers(provider)
         if not readers and _part(provider, "_measurement_consumer") is None:
             return False
-        unique = list({id(reader): reader for reader in readers}.values())
-        done = [self._cover("metrics", reader, "_receive_metrics", _MetricsHook) for reader in unique]
+        done = [self._cover("metrics", reader, "_receive_metrics", _MetricsHook) for reader in readers]
         if hasattr(provider, "add_metric_reader"):
             done.append(self._later(provider, "add_metric_reader", "metrics", ("_receive_metrics", _MetricsHook)))
         return all(done)

@@ -1,11 +1,13 @@
 """Sentry: no session secret leaves in an event, transaction, log, metric, span or attachment.
 
-``sentry_sdk.init(**sentry_options(dsn=...))`` is all there is to it. Works with
-sentry-sdk 2.20 and later; hooks that the installed version does not know are left out.
+``sentry_sdk.init(**sentry_options(dsn=...))`` is all there is to it; ``install()`` does the
+same for a client that is there already and for those made later. Works with sentry-sdk
+2.20 and later; hooks that the installed version does not know are left out.
 """
 
 from __future__ import annotations
 
+import functools
 import re
 import threading
 from bisect import bisect_right
@@ -14,18 +16,21 @@ from datetime import datetime
 from itertools import accumulate
 from typing import Any, Final, NamedTuple, TypeAlias
 from uuid import uuid4
+from weakref import WeakKeyDictionary
 
+import sentry_sdk
 from sentry_sdk.consts import DEFAULT_OPTIONS
 from sentry_sdk.envelope import PayloadRef
 from sentry_sdk.scrubber import EventScrubber
 from sentry_sdk.utils import capture_internal_exceptions, safe_repr
 
 from redactor import known
+from redactor.integrations._hooks import Installation
 from redactor.redactor import Redactor, default_redactor
 from redactor.replace import ERROR_PLACEHOLDER, canonical
 from redactor.syntax import PLACEHOLDER
 
-__all__ = ["sentry_options"]
+__all__ = ["Installation", "install", "sentry_options"]
 
 _Secrets: TypeAlias = dict[bytes, str]
 """Secrets seen in one event, each with the id of its rule."""
@@ -123,6 +128,99 @@ def _scrubber_of(options: Mapping[str, Any]) -> Any:
     if isinstance(scrubber, _Scrubber):
         return scrubber.user
     return scrubber or EventScrubber(send_default_pii=bool(options.get("send_default_pii")))
+
+
+# --- every client ---------------------------------------------------------------------
+
+
+class _Clients(Installation):
+    """Rewrites the options of clients, and keeps what they were."""
+
+    parts = ("sentry: every client",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._before: WeakKeyDictionary[Any, dict[str, Any]] = WeakKeyDictionary()
+        """The options of each client as its maker gave them."""
+
+    def _install(self, redactor: Redactor | None) -> None:
+        super()._install(redactor)
+        with self._lock:
+            for client in {*self._before, *current_clients()}:
+                self._cover(client)
+
+    def _hook(self) -> None:
+        original = sentry_sdk.Client.__init__
+
+        @functools.wraps(original)
+        def init(client: Any, *args: Any, **kwargs: Any) -> None:
+            original(client, *args, **kwargs)
+            with self._lock:
+                self._cover(client)
+
+        self._replaced.put(sentry_sdk.Client, "__init__", init)
+
+    def _cover(self, client: Any) -> None:
+        redactor = self._redactor
+        before = self._before.get(client)
+        if redactor is None or (before is None and isinstance(client.options.get("before_send"), _EventHook)):
+            return  # its maker called sentry_options
+        if before is None:
+            before = self._before[client] = dict(client.options)
+        client.options.update(_rewritten(before, redactor))
+
+    def uninstall(self) -> None:
+        """Restore everything; doing so twice does no harm. Options that someone else has set since stay."""
+        with self._lock:
+            for client, before in self._before.items():
+                for name in _REWRITTEN:
+                    if isinstance(client.options.get(name), _Chained | _Scrubber | _Experiments):
+                        _put_option(client.options, name, before)
+            self._before.clear()
+            super().uninstall()
+
+
+class _Experiments(dict[str, Any]):
+    """The option ``_experiments`` with hooks of ours in it."""
+
+
+_clients: Final = _Clients()
+
+
+def install(redactor: Redactor | None = None) -> Installation:
+    """Redact what every client sends, also those made later; return what is covered.
+
+    Clients that exist are those of the current scopes. Hooks among their options run first,
+    as with ``sentry_options``; clients that were made with it are left alone. Installing
+    again changes the redactor (the shared default one unless given). Raises what making the
+    default redactor raises.
+    """
+    _clients._install(redactor)
+    return _clients
+
+
+def current_clients() -> list[Any]:
+    scopes = (sentry_sdk.get_global_scope(), sentry_sdk.get_isolation_scope(), sentry_sdk.get_current_scope())
+    return [scope.client for scope in scopes if isinstance(scope.client, sentry_sdk.Client)]
+
+
+def _rewritten(options: dict[str, Any], redactor: Redactor) -> dict[str, Any]:
+    """Return those options of a client that change."""
+    given = dict(options)
+    collection = given.get("data_collection")
+    if isinstance(collection, dict) and not collection.get("provided_by_user"):
+        given["data_collection"] = None  # what the SDK made up for itself does not keep it from scrubbing
+    chained = sentry_options(redactor, **given)
+    if "_experiments" in chained:
+        chained["_experiments"] = _Experiments(chained["_experiments"])
+    return {name: chained[name] for name in _REWRITTEN if name in chained}
+
+
+def _put_option(options: dict[str, Any], name: str, before: Mapping[str, Any]) -> None:
+    if name in before:
+        options[name] = before[name]
+    else:
+        del options[name]
 
 
 # --- hooks ----------------------------------------------------------------------------
@@ -278,6 +376,16 @@ _TELEMETRY: Final[Mapping[str, type[_ItemHook]]] = {
     "before_send_metric": _ItemHook,
     "before_send_span": _SpanHook,
 }
+
+_REWRITTEN: Final = (
+    "before_send",
+    "before_send_transaction",
+    "before_breadcrumb",
+    "event_scrubber",
+    "_experiments",
+    *_TELEMETRY,
+)
+"""The options that ``sentry_options`` may change."""
 
 
 class _Attachment:

@@ -2,18 +2,22 @@
 
 ``RedactingRenderer`` around the last processor covers both the events and what becomes of
 them. ``RedactingProcessor`` alone is for chains that end in something else, such as
-``ProcessorFormatter.wrap_for_formatter``.
+``ProcessorFormatter.wrap_for_formatter``. ``install()`` puts the renderer around the last
+processor of every chain, however and whenever it is configured.
 """
 
 from __future__ import annotations
 
+import functools
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
+from structlog import BoundLoggerBase
 from structlog.processors import JSONRenderer, KeyValueRenderer, LogfmtRenderer
 from structlog.typing import EventDict, WrappedLogger
 
+from redactor.integrations._hooks import Installation
 from redactor.integrations._pieces import (
     clean_exception,
     clean_mapping,
@@ -24,7 +28,7 @@ from redactor.integrations._pieces import (
 from redactor.redactor import Redactor, default_redactor
 from redactor.replace import ERROR_PLACEHOLDER
 
-__all__ = ["RedactingProcessor", "RedactingRenderer"]
+__all__ = ["Installation", "RedactingProcessor", "RedactingRenderer", "install"]
 
 _KEEPS_EVENT: Final = "keeps the event"
 _TAKES_KEYS: Final = "takes keys out of the event"
@@ -152,3 +156,70 @@ def _blank(key: str, value: Any) -> Any:
     if key in _KEPT or key.startswith("_") or value is None or isinstance(value, bool | int | float):
         return value
     return ERROR_PLACEHOLDER
+
+
+# --- every bound logger -------------------------------------------------------------------
+
+
+_MOST_RENDERERS: Final = 256
+
+
+class _BoundLoggers(Installation):
+    """Lends each bound logger a chain whose last processor is wrapped; configuration and loggers stay as they are."""
+
+    parts = ("structlog: every bound logger",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._renderers: dict[int, tuple[Any, RedactingRenderer]] = {}
+
+    def _hook(self) -> None:
+        original = BoundLoggerBase._process_event
+
+        @functools.wraps(original)
+        def process_event(bound: Any, *args: Any, **kwargs: Any) -> Any:
+            redactor = self._redactor
+            if redactor is not None:
+                lent = object.__new__(type(bound))
+                lent.__dict__.update(bound.__dict__)
+                lent._processors = self._redacting(bound._processors, redactor)
+                bound = lent
+            return original(bound, *args, **kwargs)
+
+        self._replaced.put(BoundLoggerBase, "_process_event", process_event)
+
+    def _redacting(self, processors: Iterable[Any], redactor: Redactor) -> list[Any]:
+        chain = list(processors)
+        if not chain:
+            return [RedactingProcessor(redactor)]
+        last = chain[-1]
+        if not isinstance(last, RedactingRenderer):
+            chain[-1] = self._renderer(last, redactor)
+        return chain
+
+    def _renderer(self, last: Any, redactor: Redactor) -> RedactingRenderer:
+        """Return the wrapper of ``last``, made once."""
+        wrapped, renderer = self._renderers.get(id(last), (None, None))
+        if renderer is None or wrapped is not last or renderer._redactor is not redactor:
+            renderer = RedactingRenderer(last, redactor)
+            if len(self._renderers) >= _MOST_RENDERERS:
+                self._renderers.clear()
+            self._renderers[id(last)] = (last, renderer)
+        return renderer
+
+
+_bound_loggers: Final = _BoundLoggers()
+
+
+def install(redactor: Redactor | None = None) -> Installation:
+    """Put a ``RedactingRenderer`` around the last processor of every chain; return what is covered.
+
+    Loggers that exist and those made later, configured before or after, with the configured
+    processors or their own; a chain that ends in a ``RedactingRenderer`` is left alone. The
+    configuration is not touched. Not covered: wrapper classes that do not derive from
+    ``BoundLoggerBase``, and loggers such as ``PrintLogger`` used without one. Installing again
+    changes the redactor (the shared default one unless given). Raises what making the default
+    redactor raises.
+    """
+    _bound_loggers._install(redactor)
+    return _bound_loggers

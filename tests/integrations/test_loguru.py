@@ -21,8 +21,8 @@ import loguru
 import pytest
 from loguru import logger
 
-from redactor import Redactor
-from redactor.integrations.loguru import RedactingPatcher, RedactingSink, redacting_sink
+from redactor import Policy, Redactor
+from redactor.integrations.loguru import Installation, RedactingPatcher, RedactingSink, install, redacting_sink
 
 OPAQUE = "q7Xw2LkR9vTz4BnM8sYd"
 JWT = (
@@ -352,3 +352,67 @@ def test_module_name() -> None:
     code = "import redactor.integrations.loguru as ours, loguru; print(type(loguru.logger).__module__)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout == "loguru._logger\n"
+
+
+# --- install ------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def installed(redactor: Redactor) -> Iterator[Installation]:
+    installation = install(redactor)
+    yield installation
+    installation.uninstall()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_installed(kind: str, installed: Installation, tmp_path: Path) -> None:
+    """Streams, files, functions, coroutine functions and handlers get what they get without us, less the secret."""
+    text, secret, shown = KINDS[kind]
+    stream, messages, handled = io.StringIO(), [], io.StringIO()
+
+    async def later(message: Any) -> None:
+        messages.append(message)
+
+    async def say() -> None:
+        for sink in (stream, tmp_path / "app.log", messages.append, later, logging.StreamHandler(handled)):
+            logger.add(sink, format="{message} {extra[note]}", enqueue=sink is stream)
+        logger.bind(note=text).info(text)
+        await logger.complete()
+
+    asyncio.run(say())
+    clean = text.replace(secret, shown) if secret else text
+    line = f"{clean} {clean}\n"
+    assert stream.getvalue() == (tmp_path / "app.log").read_text() == handled.getvalue() == line
+    assert [str(message) for message in messages] == [line] * 2
+    assert [message.record["extra"]["note"] for message in messages] == [clean] * 2
+
+
+def test_installed_variables(installed: Installation) -> None:
+    """Variables that a traceback shows are clean, whatever patchers add and whoever sets one later."""
+    stream = io.StringIO()
+    logger.add(stream, diagnose=True, format="{message} {extra[late]}")
+    logger.configure(patcher=lambda record: record["extra"].update(late=f"csrftoken={OPAQUE}"))
+
+    def fail(session_id: str) -> None:
+        raise ValueError("no")
+
+    try:
+        fail(OPAQUE)
+    except ValueError:
+        logger.patch(lambda record: record.update(message=f"sid={OPAQUE}")).exception("x")
+    assert stream.getvalue().startswith("sid=[REDACTED:session] csrftoken=[REDACTED:csrf]\n")
+    assert "[REDACTED:session]" in stream.getvalue().partition("\n")[2]
+    assert OPAQUE not in stream.getvalue()
+
+
+def test_installed_again_and_uninstalled(installed: Installation) -> None:
+    """Sinks that are there get the redactor that is installed last, and none once it is uninstalled."""
+    stream = io.StringIO()
+    logger.add(stream, format="{message}")
+    logger.info(f"sid={OPAQUE}")
+    assert install(Redactor(policy=Policy(redaction="mask"))) is installed
+    logger.info(f"sid={OPAQUE}")
+    installed.uninstall()
+    logger.info(f"sid={OPAQUE}")
+    assert stream.getvalue() == f"sid=[REDACTED:session]\nsid=********\nsid={OPAQUE}\n"
+    assert installed.covered == ()

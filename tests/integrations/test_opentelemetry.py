@@ -1398,3 +1398,62 @@ def test_opentelemetry_instrument_switched_off(tmp_path: Path, receiver: Receive
     assert done.returncode == 0
     assert all(OPAQUE.secret.encode() in body for _, body in receiver.received)
     receiver.received.clear()
+
+
+# --- install_always -------------------------------------------------------------------
+
+
+@pytest.fixture
+def always() -> Iterator[ours.Installation]:
+    installation = ours.install_always()
+    yield installation
+    installation.uninstall()
+
+
+def test_always_covers_what_is_made_later(always: ours.Installation) -> None:
+    """Providers made after it are covered, global or not, with what is added to them."""
+    provider, logs, reader = tracers(), loggers(), InMemoryMetricReader()
+    records = InMemoryLogRecordExporter()
+    exporter = in_memory(provider)
+    logs.add_log_record_processor(SimpleLogRecordProcessor(records))
+    meter_provider = meters(reader)
+    _in_attribute(provider, OPAQUE)
+    emitted(logs, body="x", attributes=SECRET)
+    meter_provider.get_meter("m").create_counter("c").add(1, SECRET)
+    points = reader.get_metrics_data().resource_metrics[0].scope_metrics[0].metrics[0].data.data_points
+    assert exporter.get_finished_spans()[0].attributes[OPAQUE.key] == "[REDACTED:session]"
+    assert dict(records.get_finished_logs()[0].log_record.attributes) == HIDDEN
+    assert [dict(point.attributes) for point in points] == [HIDDEN]
+    assert always.covered == ("opentelemetry: every provider",)
+    provider.shutdown()
+
+
+def test_always_again(always: ours.Installation) -> None:
+    """Providers that are covered already get the redactor of the latest call."""
+    provider = tracers()
+    exporter = in_memory(provider)
+    redactor = Redactor()
+    assert ours.install_always(redactor) is always
+    _in_attribute(provider, OPAQUE)
+    assert exporter.get_finished_spans()[0].attributes[OPAQUE.key] == "[REDACTED:session]"
+    assert redactor.summary.total == 1
+    provider.shutdown()
+
+
+def test_always_uninstalled() -> None:
+    """Uninstalling restores the SDK's classes and every provider, and those made later are left alone."""
+    kinds = (TracerProvider, LoggerProvider, MeterProvider)
+    before = [dict(vars(kind)) for kind in kinds]
+    installation = ours.install_always()
+    assert [dict(vars(kind)) for kind in kinds] != before
+    provider = tracers()
+    exporter = in_memory(provider)
+    installation.uninstall()
+    installation.uninstall()
+    assert [dict(vars(kind)) for kind in kinds] == before
+    assert "on_end" not in vars(provider._active_span_processor)
+    _in_attribute(provider, OPAQUE)
+    _in_attribute(later := tracers(), OPAQUE)
+    assert exporter.get_finished_spans()[0].attributes[OPAQUE.key] == OPAQUE.value
+    assert "on_end" not in vars(later._active_span_processor)
+    assert installation.covered == ()

@@ -24,7 +24,7 @@ from sentry_sdk.scrubber import EventScrubber  # noqa: E402
 from sentry_sdk.transport import Transport  # noqa: E402
 
 from redactor import Policy, Redactor, known  # noqa: E402
-from redactor.integrations.sentry import sentry_options  # noqa: E402
+from redactor.integrations.sentry import Installation, install, sentry_options  # noqa: E402
 from redactor.redactor import default_redactor  # noqa: E402
 
 OPAQUE = "9f8e7d6c5b4a39281706f5e4d3c2b1a0"
@@ -951,3 +951,90 @@ def test_a_flask_request_leaks_nothing(start: Callable[..., Recorder], collected
     for secret in (cookie, OPAQUE, OPAQUE[::-1], JWT, SIGNED):
         assert_gone(recorder.bytes, secret)
     assert b"before noon" in recorder.bytes
+
+
+# --- install --------------------------------------------------------------------------
+
+
+@pytest.fixture
+def installed() -> Iterator[Installation]:
+    installation = install()
+    yield installation
+    installation.uninstall()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("first", ["install", "init"])
+def test_installed_is_as_by_its_options(start: Callable[..., Recorder], first: str, kind: str) -> None:
+    """What a client sends is what it sends when it is made with ``sentry_options``, whichever comes first."""
+    shape, secret = KINDS[kind]
+
+    def say(recorder: Recorder) -> list[Any]:
+        crumb(message=shape.format(secret))
+        with_local(shape.format(secret))
+        kept = ("message", "exception", "breadcrumbs", "extra", "_meta")
+        return [{name: event.get(name) for name in kept} for event in recorder.payloads()]
+
+    def timeless(events: list[Any]) -> str:
+        return re.sub(r'"(timestamp|lineno)": [^,}]+', "", json.dumps(events))
+
+    expected = timeless(say(start()))
+    reset()
+    if first == "install":
+        installation = install()
+        recorder = start(bare=True)
+    else:
+        recorder = start(bare=True)
+        installation = install()
+    try:
+        said = timeless(say(recorder))
+    finally:
+        installation.uninstall()
+    assert said == expected
+    assert secret not in said
+
+
+def test_installed_beside_the_users_hooks(start: Callable[..., Recorder], installed: Installation) -> None:
+    """A hook of the user's runs first, with the event as it is; a client made with our options keeps its redactor."""
+    seen: list[str] = []
+
+    def hook(event: Any, hint: Any) -> Any:
+        seen.append(event["message"])
+        return event if "keep" in event["message"] else None
+
+    recorder = start(bare=True, before_send=hook)
+    capture(message=f"keep sid={OPAQUE}")
+    capture(message="drop")
+    assert seen == [f"keep sid={OPAQUE}", "drop"]
+    assert recorder.event["message"] == "keep sid=[REDACTED:session]"
+    masking = start(Redactor(policy=Policy(redaction="mask")))
+    capture(message=f"sid={OPAQUE}")
+    assert masking.event["message"] == "sid=********"
+
+
+def test_installed_again_and_uninstalled(start: Callable[..., Recorder]) -> None:
+    """A client gets the redactor that is installed last; uninstalling gives it back its options, each the same."""
+    recorder = start(bare=True, before_send=lambda event, hint: event)
+    options = sentry_sdk.get_client().options
+    before = dict(options)
+    installation = install()
+    assert install(Redactor(policy=Policy(redaction="mask"))) is installation
+    capture(message=f"sid={OPAQUE}")
+    assert installation.covered == ("sentry: every client",)
+    installation.uninstall()
+    installation.uninstall()
+    capture(message=f"sid={OPAQUE}")
+    assert [event["message"] for event in recorder.payloads()] == ["sid=********", f"sid={OPAQUE}"]
+    assert options.keys() == before.keys()
+    assert all(value is before[name] for name, value in options.items())
+    assert installation.covered == ()
+
+
+def test_uninstalled_leaves_what_was_set_since(start: Callable[..., Recorder]) -> None:
+    """An option that someone has set after us stays, and does nothing of ours."""
+    start(bare=True)
+    installation = install()
+    mine = lambda event, hint: event  # noqa: E731
+    sentry_sdk.get_client().options["before_send"] = mine
+    installation.uninstall()
+    assert sentry_sdk.get_client().options["before_send"] is mine

@@ -18,8 +18,8 @@ import orjson
 import pytest
 import structlog
 
-from redactor import Redactor
-from redactor.integrations.structlog import RedactingProcessor, RedactingRenderer
+from redactor import Policy, Redactor
+from redactor.integrations.structlog import Installation, RedactingProcessor, RedactingRenderer, install
 
 OPAQUE = "q7Xw2LkR9vTz4BnM8sYd"
 JWT = (
@@ -363,3 +363,81 @@ def test_module_name() -> None:
     code = "import redactor.integrations.structlog as ours, structlog; print(structlog.get_logger.__module__)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout == "structlog._config\n"
+
+
+# --- install ------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def installed(redactor: Redactor) -> Iterator[Installation]:
+    installation = install(redactor)
+    yield installation
+    installation.uninstall()
+
+
+def test_installed(installed: Installation) -> None:
+    """A logger with processors of its own is covered, and the list of them stays as it is."""
+    processors = [structlog.processors.add_log_level, structlog.processors.JSONRenderer()]
+    log, written = logger()
+    log = structlog.wrap_logger(log._logger, processors=processors)
+    log.info(f"session_id={OPAQUE}", csrf_token=OPAQUE, n=7)
+    assert [json.loads(line) for line in written] == [
+        {"csrf_token": "[REDACTED:csrf]", "n": 7, "event": "session_id=[REDACTED:session]", "level": "info"}
+    ]
+    assert [type(each).__name__ for each in processors] == ["function", "JSONRenderer"]
+
+
+def test_installed_without_processors(installed: Installation) -> None:
+    """A chain of no processors hands on a clean event."""
+    output = structlog.testing.CapturingLogger()
+    structlog.wrap_logger(output, processors=[]).info("hello", session_id=OPAQUE)
+    assert output.calls[0].kwargs == {"session_id": "[REDACTED:session]", "event": "hello"}
+
+
+def test_installed_beside_explicit(installed: Installation) -> None:
+    """A chain that ends in a renderer of ours keeps its own redactor."""
+    masking = Redactor(policy=Policy(redaction="mask"))
+    log, written = logger(RedactingRenderer(structlog.processors.KeyValueRenderer(), masking))
+    log.info(f"sid={OPAQUE}")
+    assert written == ["event='sid=********'"]
+
+
+def test_installed_again(installed: Installation) -> None:
+    """Chains that have been used before get the redactor that is installed last."""
+    log, written = logger(structlog.processors.KeyValueRenderer())
+    log.info(f"sid={OPAQUE}")
+    assert install(Redactor(policy=Policy(redaction="mask"))) is installed
+    log.info(f"sid={OPAQUE}")
+    assert written == ["event='sid=[REDACTED:session]'", "event='sid=********'"]
+
+
+def test_installed_keeps_errors_and_drops(installed: Installation) -> None:
+    """Events that a processor drops are dropped, errors of processors are their own, and captured logs are clean."""
+
+    def fail(logger: Any, name: str, event: Any) -> Any:
+        raise structlog.DropEvent if event["event"] == "drop" else LookupError("own")
+
+    log, written = logger(fail)
+    log.info("drop")
+    with pytest.raises(LookupError, match="own"):
+        log.info("fail")
+    with structlog.testing.capture_logs() as captured:
+        structlog.get_logger().info("hello", session_id=OPAQUE)
+    assert captured == [{"session_id": "[REDACTED:session]", "event": "hello", "log_level": "info"}]
+    assert written == []
+
+
+def test_uninstalled(redactor: Redactor, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After uninstalling, also where someone has wrapped the method since, events pass as without us."""
+    kind, name = structlog.BoundLoggerBase, "_process_event"
+    original = vars(kind)[name]
+    installation = install(redactor)
+    hooked = vars(kind)[name]
+    wrapped = lambda *args, **kwargs: hooked(*args, **kwargs)  # noqa: E731
+    monkeypatch.setattr(kind, name, wrapped)
+    installation.uninstall()
+    assert (vars(kind)[name], installation.covered) == (wrapped, ())
+    log, written = logger(structlog.processors.KeyValueRenderer())
+    log.info(f"sid={OPAQUE}")
+    assert written == [f"event='sid={OPAQUE}'"]
+    monkeypatch.setattr(kind, name, original)
