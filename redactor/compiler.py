@@ -21,9 +21,11 @@ from redactor.rulefiles import fixed_width
 from redactor.syntax import (
     ANY_FIRST,
     ANY_VALUE,
+    CODE_FIRST,
     NAMED_SEPARATORS,
     PAIR_SEPARATORS,
     PATH_SEGMENT,
+    PROSE_ENDING,
     PROSE_SEPARATOR,
     SLASH,
     VALUE,
@@ -80,7 +82,9 @@ class Kind(IntEnum):
     NAMED = 1
     PATH = 2
     PROSE = 3
-    WEAK = 4
+    CODE_FIRST = 4
+    """The end of a name that stands behind its value."""
+    WEAK = 5
     """A shape so weak that any name beside it says more."""
 
 
@@ -209,6 +213,7 @@ def compile_ruleset(ruleset: Ruleset) -> CompiledRuleset:
     triggers.extend(_named_triggers(ruleset.rules))
     triggers.extend(_path_triggers(ruleset.rules))
     triggers.extend(_prose_triggers(ruleset.rules))
+    triggers.extend(_code_triggers(ruleset.rules))
     triggers.extend(weak)
     digest = blake2b(b"\0".join(b"%d:%s" % (trigger.depth, trigger.pattern) for trigger in triggers), digest_size=16)
     return CompiledRuleset(
@@ -319,13 +324,21 @@ def _prose_triggers(rules: tuple[Rule, ...]) -> Iterable[Trigger]:
     depths = {4 if names.value == "digits" else 8 for names in named}
     for depth in sorted(depths) if words else ():
         first = "[0-9]" if depth == 4 else VALUE_FIRST
-        pattern = f"(?i:{words}){PROSE_SEPARATOR}{first}{'[0-9]' if depth == 4 else VALUE}{{{depth - 1}}}"
+        pattern = f"(?i:{words}){PROSE_ENDING}{PROSE_SEPARATOR}{first}{'[0-9]' if depth == 4 else VALUE}{{{depth - 1}}}"
         literals = tuple(word.encode("ascii") for word in _PROSE_WORDS)
         yield Trigger(pattern.encode("ascii"), depth, Kind.PROSE, literals=literals)
 
 
+def _code_triggers(rules: tuple[Rule, ...]) -> Iterable[Trigger]:
+    if any(rule.named is not None and rule.named.value == "digits" for rule in rules):
+        literals = tuple(
+            words.encode("ascii") for words in (" your ", " ihr ", " dein ", " votre ", " tu ", " su ", " uw ")
+        )
+        yield Trigger(f"[0-9]{CODE_FIRST}".encode("latin-1"), 0, Kind.CODE_FIRST, literals=literals)
+
+
 def _named_pattern(endings: str, separator: str, first: str, value: str, depth: int) -> bytes:
-    return rf"(?i:{endings})(?:[.\-]?[0-9])?{separator}{first}{value}{{{depth - 1}}}".encode("ascii")
+    return rf"(?i:{endings})(?:[.\-_]?[0-9]{{1,2}})?{separator}{first}{value}{{{depth - 1}}}".encode("ascii")
 
 
 def _batches(items: Sequence[str]) -> Iterable[Sequence[str]]:

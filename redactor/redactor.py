@@ -11,10 +11,11 @@ from typing import Any, Final, TypeAlias
 from redactor import known
 from redactor.compiler import compile_ruleset
 from redactor.engines import choose_engine
-from redactor.model import Found, Match, Rule, Ruleset, Summary
+from redactor.finder import KNOWN_VALUE, Finder
+from redactor.model import Found, Match, Ruleset, Summary
 from redactor.replace import ERROR_PLACEHOLDER, HmacKey, Policy, Replacer
 from redactor.rulefiles import load_ruleset
-from redactor.scanner import Decision, Scanner, longest
+from redactor.scanner import Decision, Scanner
 from redactor.stream import BLOCK, Observer, Stream
 
 __all__ = ["Redactor", "default_redactor"]
@@ -23,7 +24,6 @@ _Bytes: TypeAlias = bytes
 """The type, where a method of the same name hides it."""
 
 _ERROR_BYTES: Final = ERROR_PLACEHOLDER.encode()
-_KNOWN_VALUE: Final = Rule("known-value", "session", "Value that the application registered", ())
 _DEEPEST: Final = 64
 _NAME_KEYS: Final = ("name", "key", "Name", "Key")
 _VALUE_KEYS: Final = ("value", "Value", "content", "stringValue", "string_value")
@@ -48,9 +48,10 @@ class Redactor:
         enabled = Ruleset(tuple(r for r in every.rules if r.id not in self.policy.disabled), every.digest)
         compiled = compile_ruleset(enabled)
         self.scanner = Scanner(compiled, choose_engine(compiled, engine))
-        self.ruleset = Ruleset((*enabled.rules, _KNOWN_VALUE), every.digest)
-        self._index = {rule.id: number for number, rule in enumerate(self.ruleset.rules)}
+        self.ruleset = Ruleset((*enabled.rules, KNOWN_VALUE), every.digest)
+        self._scan = self.scanner.scan
         self.replacer = Replacer(self.ruleset, self.policy)
+        self._finder = Finder(self.scanner, self.replacer, self.ruleset)
         self.summary = Summary()
 
     @classmethod
@@ -70,7 +71,9 @@ class Redactor:
             if len(data) > BLOCK:
                 redacted = self._stream_whole(data)
                 return text if redacted == data else redacted.decode("utf-8", "surrogatepass")
-            found = self.scanner.scan(data)
+            found = self._scan(data)
+            if "\n" in text:
+                found = self._finder.in_table(data, found)
             if not found and not known.used:
                 return text
             redacted = self._replace(data, found)
@@ -85,7 +88,7 @@ class Redactor:
             if len(data) > BLOCK or data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
                 redacted = self._stream_whole(data)
                 return data if redacted == data else redacted
-            return self._replace(data, self.scanner.scan(data))
+            return self._replace(data, self._finder.in_table(data, self._scan(data)))
         except Exception:
             self.summary.add_error()
             return _ERROR_BYTES
@@ -109,7 +112,7 @@ class Redactor:
 
         ``observer`` is told of every replacement, instead of ``summary``.
         """
-        return Stream(self._find, self.replacer, observer or _Count(self), line_buffered)
+        return Stream(self._finder, self.replacer, observer or _Count(self), line_buffered)
 
     def matches(self, text: str | _Bytes) -> list[Match]:
         """Return where the secrets of ``text`` are, in order.
@@ -118,7 +121,7 @@ class Redactor:
         allowlist counts; its redactions do not.
         """
         data = text if isinstance(text, _Bytes) else text.encode("utf-8", "surrogatepass")
-        found, _ = self._find(data)
+        found, _ = self._finder.find_in_text(data)
         rules = self.ruleset.rules
         if isinstance(text, _Bytes) or len(text) == len(data):
             return [Match(rules[rule].id, start, end) for start, end, rule in found]
@@ -163,36 +166,14 @@ class Redactor:
 
     # --- inside -----------------------------------------------------------------------
 
-    def _find(self, data: _Bytes) -> tuple[list[Found], dict[int, _Bytes]]:
-        """Return what is to be replaced in ``data``, and known values in plain by their start."""
-        return self._settled(data, self.scanner.scan(data))
-
-    def _settled(self, data: _Bytes, found: list[Found]) -> tuple[list[Found], dict[int, _Bytes]]:
-        """Add known values to ``found``, and take out what the policy allows."""
-        plain: dict[int, _Bytes] = {}
-        if known.used:
-            found, plain = self._with_known(data, found)
-        return self.replacer.wanted(data, found), plain
-
     def _replace(self, data: _Bytes, found: list[Found]) -> _Bytes:
         """Return ``data`` without ``found`` and without known values; the same object if clean."""
-        found, plain = self._settled(data, found)
+        found, plain = self._finder.settled(data, found)
         if not found:
             return data
         rules = self.ruleset.rules
         self.summary.add([rules[rule].id for _, _, rule in found])
         return self.replacer.splice(data, found, self.replacer.replacements(data, found, plain))
-
-    def _with_known(self, data: _Bytes, found: list[Found]) -> tuple[list[Found], dict[int, _Bytes]]:
-        """Add the values that the application registered, and give each by its start."""
-        extra = known.find(data)
-        if not extra:
-            return found, {}
-        unnamed = self._index[_KNOWN_VALUE.id]
-        ranges = [(place.start, place.end, self._index.get(place.kind, unnamed)) for place in extra]
-        together = longest(ranges + found)
-        whole = {match[:2] for match in together}
-        return together, {place.start: place.value for place in extra if (place.start, place.end) in whole}
 
     def _stream_whole(self, data: _Bytes) -> _Bytes:
         stream = self.open_stream()

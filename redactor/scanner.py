@@ -21,6 +21,7 @@ from redactor.syntax import (
     TRIMMED,
     Lead,
     encoded_end,
+    find_code,
     find_lead,
     find_prose_lead,
     is_raw_quote,
@@ -167,8 +168,16 @@ class Scanner:
             tuple(compiled.shapes[number] for number in trigger.shapes) for trigger in compiled.triggers
         )
         self._weak = tuple(trigger.kind is Kind.WEAK for trigger in compiled.triggers)
-        judges = {Kind.NAMED: self._named, Kind.PATH: self._path, Kind.PROSE: self._prose}
+        judges = {
+            Kind.NAMED: self._named,
+            Kind.PATH: self._path,
+            Kind.PROSE: self._prose,
+            Kind.CODE_FIRST: self._code_first,
+        }
         self._judges = tuple(judges.get(trigger.kind, self._named) for trigger in compiled.triggers)
+        self._code_rule = next(
+            (number for number, rule in enumerate(compiled.rules) if rule.named and rule.named.value == "digits"), None
+        )
         self._values: dict[str, Callable[[bytes, int, int, Lead], Found | str]] = {
             "opaque": self._opaque,
             "random": self._random,
@@ -231,7 +240,7 @@ class Scanner:
             if outcome:
                 if trace is not None:
                     trace.append(outcome)
-            elif start < covered or here.placeholders:
+            elif here.placeholders or found[before][0] < covered:
                 here.settle(before)
             else:
                 end = found[-1][1]
@@ -580,6 +589,17 @@ class Scanner:
         if isinstance(outcome, str):
             return Decision(start, start, rule, key, outcome)
         here.found.append(outcome)
+        return None
+
+    def _code_first(self, here: _Pass, end: int) -> Decision | None:
+        """Judge what stands in front of the name of a one-time code, which ends at ``end``."""
+        span = find_code(here.data, end)
+        if span is None or self._code_rule is None:
+            return Decision(end, end, -1, "", "no code in front")
+        start, end = span
+        if end - start < self._min_length(self._code_rule):
+            return Decision(start, end, self._code_rule, "", "too short")
+        here.found.append((start, end, self._code_rule))
         return None
 
     def _min_length(self, rule: int) -> int:

@@ -8,15 +8,17 @@ a token longer than that is replaced at once and the rest of its run is swallowe
 from __future__ import annotations
 
 import codecs
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Final, Protocol
 
+from redactor.columns import HEAD, Columns
+from redactor.finder import Finder
 from redactor.model import Found
 from redactor.replace import Replacer
 from redactor.scanner import CONTEXT
 from redactor.syntax import LEAD_LIMIT, TOKEN_LIMIT, oversized_end, soft_break
 
-__all__ = ["BLOCK", "HOLD", "OPEN", "Find", "Observer", "Stream"]
+__all__ = ["BLOCK", "HOLD", "OPEN", "Observer", "Stream"]
 
 BLOCK: Final = 262144
 """How many bytes are collected before they are scanned, unless lines are wanted at once."""
@@ -31,10 +33,6 @@ _LARGEST: Final = BLOCK
 """Chunks over this many bytes are cut, so that memory stays bounded."""
 
 _BOMS: Final = ((codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
-
-
-Find = Callable[[bytes], tuple[list[Found], Mapping[int, bytes]]]
-"""Finds what is to be replaced in some bytes; see ``Replacer.replacements`` for the mapping."""
 
 
 class Observer(Protocol):
@@ -58,11 +56,21 @@ class Stream:
     order mark is recognised and stays UTF-16.
     """
 
-    def __init__(self, find: Find, replacer: Replacer, observer: Observer, line_buffered: bool = False) -> None:
-        self._lines = _Lines(find, replacer, observer, line_buffered)
+    def __init__(self, finder: Finder, replacer: Replacer, observer: Observer, line_buffered: bool = False) -> None:
+        self._lines = _Lines(finder, replacer, observer, line_buffered)
         self._start = b""
         self._wide: _Wide | None = None
         self._started = False
+
+    def start_after(self, before: bytes, head: bytes) -> None:
+        """Start in the middle of a text, behind ``before``, which is not empty.
+
+        To be called first of all. A line that no soft line break continues must end
+        there; the last ``LEAD_LIMIT`` bytes before, or all there are, decide what follows.
+        ``head`` is how the text starts, of which ``columns.HEAD`` bytes count.
+        """
+        self._lines.start_after(before[-LEAD_LIMIT:], head)
+        self._started = True
 
     def feed(self, chunk: bytes) -> bytes:
         """Take the next bytes; return the redacted bytes that have become final."""
@@ -117,8 +125,8 @@ class _Lines:
     the first.
     """
 
-    def __init__(self, find: Find, replacer: Replacer, observer: Observer, line_buffered: bool) -> None:
-        self._find = find
+    def __init__(self, finder: Finder, replacer: Replacer, observer: Observer, line_buffered: bool) -> None:
+        self._finder = finder
         self._replacer = replacer
         self._observer = observer
         self._enough = 1 if line_buffered else BLOCK
@@ -126,6 +134,15 @@ class _Lines:
         self._given = 0
         self._base = 0
         self._swallowing = False
+        self._columns: Columns | None = None
+        self._headed = False
+        """Whether the start of the text has been looked at for a table's header."""
+
+    def start_after(self, before: bytes, head: bytes) -> None:
+        self._columns, self._headed = self._finder.header(head[:HEAD]), True
+        self._kept = before
+        self._given = len(before)
+        self._base = -len(before)
 
     def feed(self, chunk: bytes) -> bytes:
         if len(chunk) > _LARGEST:
@@ -160,7 +177,10 @@ class _Lines:
     def _give(self, final: int, known: int) -> bytes:
         """Give out what starts before ``final``, redacted, where only ``known`` bytes end in sight."""
         kept, given = self._kept, self._given
-        found, plain = self._find(kept)
+        if not self._headed:
+            # The first lines are given out whole, unless the first is longer than any header.
+            self._columns, self._headed = self._finder.header(kept), True
+        found, plain = self._finder.find(kept, self._columns, *self._table_lines(final))
         if found:
             found = [match for match in found if given <= match[0] < final]
         if not found:
@@ -174,6 +194,14 @@ class _Lines:
         final = max(final, end)
         self._forget(final)
         return self._replacer.splice(kept, found, replacements, given, final)
+
+    def _table_lines(self, final: int) -> tuple[int, int]:
+        """Return the part of what is given out now that is whole lines, as far as a table goes."""
+        given = self._given
+        if self._columns is None or given == 0 or self._kept[given - 1] == 10:
+            return given, final
+        line_end = self._kept.find(b"\n", given, final)
+        return (final if line_end < 0 else line_end + 1), final
 
     def _swallow(self, final: bool) -> None:
         """Drop the rest of a token whose beginning was replaced."""

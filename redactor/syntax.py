@@ -15,11 +15,13 @@ import regex
 __all__ = [
     "ANY_FIRST",
     "ANY_VALUE",
+    "CODE_FIRST",
     "LEAD_LIMIT",
     "NAMED_SEPARATORS",
     "PAIR_SEPARATORS",
     "PATH_SEGMENT",
     "PLACEHOLDER",
+    "PROSE_ENDING",
     "PROSE_SEPARATOR",
     "SLASH",
     "TOKEN_LIMIT",
@@ -29,6 +31,7 @@ __all__ = [
     "WORD_GAP",
     "Lead",
     "encoded_end",
+    "find_code",
     "find_lead",
     "find_prose_lead",
     "is_raw_quote",
@@ -124,6 +127,13 @@ PATH_SEGMENT: Final = r"[A-Za-z0-9_\-.~=:%]"
 SLASH: Final = r"(?:/|%(?:25){0,2}2[fF]|\\{1,3}/)"
 PROSE_SEPARATOR: Final = r"(?:(?: id| key| value| number)(?::| is| was)?| is:?| was| lautet)? \\{0,3}[\"'`]?"
 """What stands between a name and its value in a sentence: "session 'x'", "token id: x"."""
+PROSE_ENDING: Final = r"(?:[_\-]?(?:[iI]d|ID|key|Key|value|Value|number))?"
+"""How a name of several words ends in a sentence: "session_id x", "sessionId x"."""
+CODE_FIRST: Final = (
+    r" (?:is your|ist (?:Ihr|dein)|est votre|es (?:tu|su)|is uw) (?:[^ \r\n\t\"]{1,24} ){0,4}"
+    r"(?i:code|otp|pin|passcode|password|passwort|c\xc3\xb3digo)"
+)
+"""What follows a one-time code that stands in front of its name: "123456 is your login code"."""
 
 # --- the confirming side: anchored at the place where a trigger fired -----------------
 
@@ -132,6 +142,9 @@ _LEAD = regex.compile(
     rf"(?r)({_KEY}{{1,96}})({'|'.join(pair for pair, _ in _MARKED_PAIRS)}|{_GO_FIELD}|{_ASSIGNMENT}|{_TUPLE}|{_ELEMENT}|{_SQL_LIST}|{_COLUMN})".encode()
 )
 _PROSE_LEAD = regex.compile(rf"(?r)({_KEY}{{1,96}})({PROSE_SEPARATOR})".encode())
+_CODE_FIRST = regex.compile(
+    rf"(?r)(?<![0-9A-Za-z_.,:\-/])((?:[A-Z]-)?[0-9]{{3,5}}[ \-]?[0-9]{{1,5}}){CODE_FIRST}".encode("latin-1")
+)
 _PATH_LEADS = (
     regex.compile(rf"(?r){SLASH}([A-Za-z0-9_.\-]{{1,64}}){SLASH}".encode()),
     regex.compile(rf"(?r){SLASH}([A-Za-z0-9_.\-]{{1,64}}){SLASH}[A-Za-z0-9_\-=]{{1,40}}{SLASH}".encode()),
@@ -259,6 +272,12 @@ def words_before(data: bytes, name_start: int) -> tuple[str, ...]:
 def find_prose_lead(data: bytes, value_start: int) -> tuple[int, int] | None:
     """Find where the name of a sentence starts and ends whose value is at ``value_start``."""
     found = _PROSE_LEAD.match(data, max(0, value_start - LEAD_LIMIT), value_start)
+    return None if found is None else found.span(1)
+
+
+def find_code(data: bytes, end: int) -> tuple[int, int] | None:
+    """Find the one-time code whose name, behind it, ends at ``end``."""
+    found = _CODE_FIRST.match(data, max(0, end - LEAD_LIMIT), end)
     return None if found is None else found.span(1)
 
 

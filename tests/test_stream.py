@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import codecs
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from redactor import Redactor
+from redactor import Redactor, known
+from redactor.model import Found
 from redactor.stream import BLOCK
 
+SID = b"4f1x9q8z7k2m5n0b3v6c1a8s7d4f9g2h"
 SECRET = b"kL9xQ2mZ8vBk3J7wT1aN4c"
 LINE = b"user=alice sid=" + SECRET + b" n=1\n"
 DONE = b"user=alice sid=[REDACTED:session] n=1\n"
@@ -127,3 +129,72 @@ def test_any_chunking_of_a_block_and_more_equals_whole(built_in: Redactor, sizes
         chunks.append(data[position : position + size])
         position += size
     assert b"".join(built_in.stream(chunks)) == built_in.bytes(data)
+
+
+def test_observer_is_told_of_every_replacement(built_in: Redactor) -> None:
+    """An observer is told offsets in the whole stream, whatever the chunks, and the summary stays as it is."""
+    text = b"x=1\n" * 50 + b"sessionid=" + SID + b"; theme=dark\n" + b"y=2\n" * 50 + b"refresh_token=" + SID
+
+    class Told:
+        def __init__(self) -> None:
+            self.places: list[tuple[int, int, bytes]] = []
+
+        def found(self, data: bytes, found: Sequence[Found], replacements: Sequence[bytes], base: int) -> None:
+            for (start, end, _), replacement in zip(found, replacements, strict=True):
+                assert data[start:end] == SID
+                self.places.append((base + start, base + end, replacement))
+
+        def prolonged(self, end: int) -> None:
+            raise AssertionError(end)
+
+    before = built_in.summary.total
+    for size in (1, 7, 64, 1000):
+        told = Told()
+        stream = built_in.open_stream(line_buffered=True, observer=told)
+        for start in range(0, len(text), size):
+            stream.feed(text[start : start + size])
+        stream.finish()
+        assert told.places == [(210, 242, b"[REDACTED:session]"), (469, 501, b"[REDACTED:token]")]
+    assert built_in.summary.total == before
+
+
+def test_observer_is_told_how_far_a_long_secret_goes(built_in: Redactor) -> None:
+    """A token longer than a stream keeps is told at once, and its end when it is there."""
+
+    class Told:
+        start = end = 0
+
+        def found(self, data: bytes, found: Sequence[Found], replacements: Sequence[bytes], base: int) -> None:
+            self.start = base + found[0][0]
+
+        def prolonged(self, end: int) -> None:
+            self.end = end
+
+    told = Told()
+    token = b"a1B2" * 1_000_000
+    stream = built_in.open_stream(observer=told)
+    assert stream.feed(b"access_token=" + token + b" ok") + stream.finish() == b"access_token=[REDACTED:token] ok"
+    assert (told.start, told.end) == (13, 13 + len(token))
+
+
+def test_registered_values_are_found_in_streams(built_in: Redactor) -> None:
+    """A value that the application registered goes from a stream too, cut anywhere."""
+    text = b"nothing names " + SID + b" here\n"
+    with known.scope():
+        known.register(SID)
+        for cut in range(len(text)):
+            assert b"".join(built_in.stream([text[:cut], text[cut:]])) == b"nothing names [REDACTED:known-value] here\n"
+
+
+def test_start_in_the_middle(built_in: Redactor) -> None:
+    """A stream opened behind some lines gives what one over the whole text gives there."""
+    text = (
+        b"user,session_id\nalice," + SID + b'\nform-data; name="session_id"\r\n\r\n' + SID + b"\r\nbob," + SID + b"\n"
+    )
+    whole = b"".join(built_in.stream([text]))
+    for start in (number + 1 for number, byte in enumerate(text) if byte == 10):
+        stream = built_in.open_stream()
+        stream.start_after(text[:start], text)
+        rest = stream.feed(text[start:]) + stream.finish()
+        assert whole.endswith(rest)
+        assert len(whole) - len(rest) == len(b"".join(built_in.stream([text[:start]])))
