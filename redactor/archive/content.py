@@ -136,6 +136,19 @@ class Source:
         if self._passed:
             del self._passed[len(self._passed) - len(data) :]
 
+    def again(self, position: int, size: int) -> bytes:
+        """Return bytes from ``position`` once more, at most ``size``, without giving them out.
+
+        Only for a seekable source; b"" at the end.
+        """
+        assert self._handle is not None
+        here = os.lseek(self._handle, 0, os.SEEK_CUR)
+        os.lseek(self._handle, position - self.position - len(self._ahead), os.SEEK_CUR)
+        try:
+            return os.read(self._handle, size)
+        finally:
+            os.lseek(self._handle, here, os.SEEK_SET)
+
     # --- marks, for ``pass_on`` only: one at a time --------------------------------------
 
     def mark(self) -> None:
@@ -217,11 +230,12 @@ class Limits:
 
 
 class Meter:
-    """Weighs what a decoder makes of what it reads; refuses bombs."""
+    """Weighs what a decoder makes of what it reads; refuses bombs. ``Work.meter`` makes it."""
 
-    def __init__(self, name: str, limits: Limits) -> None:
+    def __init__(self, name: str, limits: Limits, whole: Callable[[str, int], None] | None = None) -> None:
         self._name = name
         self._limits = limits
+        self._whole = whole
         self._read = 0
         self._made = 0
 
@@ -229,14 +243,16 @@ class Meter:
         """Note that ``made`` bytes came out of ``read`` more; raises ``RefusedError`` over a limit."""
         self._read += read
         self._made += made
-        if self._made > max(self._limits.free, self._limits.ratio * self._read):
-            raise RefusedError(
-                f"{self._name}: unfolds to more than {self._limits.ratio} times its size, expected less (--max-ratio)"
-            )
-        if self._made > self._limits.size:
-            raise RefusedError(
-                f"{self._name}: unfolds to more than {self._limits.size} bytes, expected less (--max-size)"
-            )
+        _check_weight(self._name, self._limits, self._read, self._made)
+        if self._whole is not None:
+            self._whole(self._name, made)
+
+
+def _check_weight(name: str, limits: Limits, read: int, made: int) -> None:
+    if made > max(limits.free, limits.ratio * read):
+        raise RefusedError(f"{name}: unfolds to more than {limits.ratio} times its size, expected less (--max-ratio)")
+    if made > limits.size:
+        raise RefusedError(f"{name}: unfolds to more than {limits.size} bytes, expected less (--max-size)")
 
 
 # --- units ----------------------------------------------------------------------------------
@@ -277,8 +293,11 @@ class Work:
         self.limits = Limits() if limits is None else limits
         self.ledger = Ledger(receipt)
         self.looking = False
+        self.unfolded = 0
+        """How many bytes came out of decoders, for ``pass_on`` only: it goes back when the source does."""
         self._kinds = kinds
         self._depth = 0
+        self._origin: Source | None = None
 
     def scrub(self, name: str, source: Source, sink: Sink) -> None:
         """Scrub one content, of whatever kind it is, from ``source`` to its end.
@@ -286,8 +305,9 @@ class Work:
         ``name`` is the path of a file, or of a member as ``archive.zip!logs/app.log``. Raises
         ``RefusedError`` and what ``source`` and ``sink`` raise.
         """
-        head = source.peek(HEAD)
-        kind = next((kind for kind in self._kinds if kind.recognises(head, name)), None)
+        if self._depth == 0:
+            self._origin = source
+        kind = self.recognise(name, source)
         if kind is None:
             pass_on(self, name, source, sink, scrub_text)
             return
@@ -300,6 +320,29 @@ class Work:
             kind.scrub(self, name, source, sink)
         finally:
             self._depth -= 1
+
+    def recognise(self, name: str, source: Source) -> Kind | None:
+        """Return the kind of the content that is next in ``source``; None for plain text."""
+        head = source.peek(HEAD)
+        return next((kind for kind in self._kinds if kind.recognises(head, name)), None)
+
+    @property
+    def outermost(self) -> bool:
+        """Whether the container being scrubbed is the file itself, in no other: its sink is the file's own."""
+        return self._depth == 1
+
+    def meter(self, name: str) -> Meter:
+        """Return a meter for one decoder of the content ``name``.
+
+        What all decoders of the file make is held against what was read of the file as
+        well: bombs inside one another multiply.
+        """
+        return Meter(name, self.limits, self._weigh_whole)
+
+    def _weigh_whole(self, name: str, made: int) -> None:
+        self.unfolded += made
+        if self._origin is not None:
+            _check_weight(name, self.limits, self._origin.position, self.unfolded)
 
     def note(self, name: str, start: int, end: int, length: int, rule: int, secret: bytes) -> None:
         """Note one replacement in the content ``name``; ends a look."""
@@ -350,11 +393,13 @@ def pass_on(work: Work, name: str, source: Source, sink: Sink, transform: Transf
         transform(work, name, source, NOWHERE)
         return False
     work.looking = True
+    unfolded = work.unfolded
     source.mark()
     try:
         transform(work, name, source, NOWHERE)
     except (_Change, _Forgotten):
         work.looking = False
+        work.unfolded = unfolded
         source.rewind()
     else:
         work.looking = False
