@@ -26,7 +26,7 @@ from typing import Final, NamedTuple
 
 from redactor.syntax import PLACEHOLDER
 
-__all__ = ["LONGEST", "SHORTEST", "Known", "Values", "find", "forget_all", "register", "scope"]
+__all__ = ["LONGEST", "SHORTEST", "Known", "Values", "find", "forget_all", "register", "scope", "spellings"]
 
 SHORTEST: Final = 8
 """Values under this many bytes are not registered: they would be found inside other words."""
@@ -65,10 +65,10 @@ class _Entry:
         self.expires = expires
         self.spellings: dict[int, list[bytes]] = {}
         """The spellings by each word that may give them away."""
-        spellings = _spellings(value)
-        self.size = sum(map(len, spellings))
+        every = spellings(value)
+        self.size = sum(map(len, every))
         tails: dict[bytes, list[bytes]] = {}
-        for spelling in spellings:
+        for spelling in every:
             tails.setdefault(spelling[-7:], []).append(spelling)
         for tail, alike in tails.items():
             for at in range(4):
@@ -320,7 +320,12 @@ _HTML_ESCAPED: Final = tuple(
 """How MarkupSafe, JavaScript's libraries, XML writers, Go and mustache write what ``html`` writes in its own way."""
 
 
-def _spellings(value: bytes) -> tuple[bytes, ...]:
+def spellings(value: bytes) -> tuple[bytes, ...]:
+    """Return the ways in which ``value`` may be written, of ``SHORTEST`` bytes or more, the plain one first.
+
+    Plain, percent-encoded once and twice, escaped as JSON, ``repr`` or HTML, hexadecimal,
+    and in base64 at each of its three alignments.
+    """
     plain = [value] if _TOKEN.fullmatch(value) else _escaped(value)
     encoded = value.hex().encode()
     every = dict.fromkeys([*plain, encoded, encoded.upper(), *_in_base64(value)])

@@ -49,7 +49,6 @@ class Redactor:
         compiled = compile_ruleset(enabled)
         self.scanner = Scanner(compiled, choose_engine(compiled, engine))
         self.ruleset = Ruleset((*enabled.rules, KNOWN_VALUE), every.digest)
-        self._scan = self.scanner.scan
         self.replacer = Replacer(self.ruleset, self.policy)
         self._finder = Finder(self.scanner, self.replacer, self.ruleset)
         self.summary = Summary()
@@ -71,7 +70,7 @@ class Redactor:
             if len(data) > BLOCK:
                 redacted = self._stream_whole(data)
                 return text if redacted == data else redacted.decode("utf-8", "surrogatepass")
-            found = self._scan(data)
+            found = self.scanner.scan(data)
             if "\n" in text:
                 found = self._finder.in_table(data, found)
             if not found and not known.used:
@@ -88,7 +87,7 @@ class Redactor:
             if len(data) > BLOCK or data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
                 redacted = self._stream_whole(data)
                 return data if redacted == data else redacted
-            return self._replace(data, self._finder.in_table(data, self._scan(data)))
+            return self._replace(data, self._finder.in_table(data, self.scanner.scan(data)))
         except Exception:
             self.summary.add_error()
             return _ERROR_BYTES

@@ -222,7 +222,8 @@ class Scanner:
     def _confirm(self, data: bytes, hits: list[int], trace: list[Decision] | None) -> list[Found]:
         here = _Pass(data)
         found = here.found
-        covered = 0
+        marks = here.placeholders
+        passed = covered = 0
         for hit in hits:
             start, number = divmod(hit, STRIDE)
             shapes = self._shapes[number]
@@ -231,7 +232,10 @@ class Scanner:
                 inside = here.match_at(start)
                 if inside is not None and (not shapes or start != inside[0] or self._weak[number]):
                     continue
-            if here.placeholders and here.is_replaced(start):
+            while passed < len(marks) and marks[passed][1] <= start:
+                passed += 1
+            mark = marks[passed][0] if passed < len(marks) else len(data)
+            if mark <= start < len(data):
                 continue
             before = len(found)
             outcome = self._first_shape(here, start, shapes) if shapes else self._judges[number](here, start)
@@ -240,7 +244,7 @@ class Scanner:
             if outcome:
                 if trace is not None:
                     trace.append(outcome)
-            elif here.placeholders or found[before][0] < covered:
+            elif found[before][0] < covered or found[-1][1] > mark:
                 here.settle(before)
             else:
                 end = found[-1][1]

@@ -12,7 +12,7 @@ import hashlib
 import hmac
 import json
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
 from redactor import known
@@ -74,7 +74,7 @@ def leaked(output: str | bytes, canaries: Iterable[Canary]) -> list[Canary]:
     hexadecimal. A secret that was cut, compressed or encrypted on its way is not seen.
     """
     data = _as_bytes(output)
-    return [canary for canary in canaries if any(s in data for s in known._spellings(canary.secret.encode()))]
+    return [canary for canary in canaries if any(s in data for s in known.spellings(canary.secret.encode()))]
 
 
 def find_leaks(output: str | bytes, place: str, redactor: Redactor | None = None) -> list[Leak]:
@@ -87,13 +87,15 @@ def find_leaks(output: str | bytes, place: str, redactor: Redactor | None = None
     data = _as_bytes(output)
     matches = (default_redactor() if redactor is None else redactor).matches(data)
     leaks = []
-    line, line_start, seen = 1, 0, 0
+    line, column, passed = 1, 1, 0
     for match in matches:
-        line += data.count(b"\n", seen, match.start)
-        line_start = max(line_start, data.rfind(b"\n", seen, match.start) + 1)
-        seen = match.start
-        before = data[line_start : match.start]
-        column = len(before if isinstance(output, bytes) else before.decode("utf-8", "surrogatepass")) + 1
+        newline = data.rfind(b"\n", passed, match.start)
+        if newline >= 0:
+            line += data.count(b"\n", passed, match.start)
+            column, passed = 1, newline + 1
+        between = data[passed : match.start]
+        column += len(between if isinstance(output, bytes) else between.decode("utf-8", "surrogatepass"))
+        passed = match.start
         leaks.append(Leak(match.rule, place, line, column))
     return leaks
 
@@ -112,13 +114,13 @@ def assert_clean(output: str | bytes, place: str = "output", redactor: Redactor 
         raise AssertionError(described(leaks))
 
 
-def described(leaks: list[Leak]) -> str:
-    """Return a text that says how many ``leaks`` there are and names the first ten, one a line."""
-    count = "a secret" if len(leaks) == 1 else f"{len(leaks)} secrets"
-    lines = [f"{count} leaked", *map(str, leaks[:_MOST_NAMED])]
+def described(leaks: Sequence[Leak]) -> str:
+    """Return a text that counts ``leaks`` and names the first ten, one a line."""
+    lines = [str(leak) for leak in leaks[:_MOST_NAMED]]
     if len(leaks) > _MOST_NAMED:
         lines.append(f"and {len(leaks) - _MOST_NAMED} more")
-    return "\n  ".join(lines)
+    count = "a secret leaked" if len(leaks) == 1 else f"secrets leaked at {len(leaks)} places"
+    return f"{count}: " + "\n  ".join(lines)
 
 
 def _as_bytes(output: str | bytes) -> bytes:
