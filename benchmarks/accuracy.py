@@ -30,7 +30,7 @@ __all__ = ["Case", "Score", "load", "main", "misses", "score", "summary"]
 _TESTS: Final = Path(__file__).parent.parent / "tests"
 _PIECE: Final = 8
 _SHORTEST_KEPT: Final = 3
-CUES: Final = ("name", "shape", "weak", "log")
+CUES: Final = ("name", "shape", "weak", "none", "log")
 
 
 @dataclass(frozen=True)

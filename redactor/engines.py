@@ -79,7 +79,8 @@ class HyperscanEngine:
         finally:
             self._free.append(scratch)
         # Hyperscan reports each end of a pattern once, nearly in order of the starts.
-        found.sort()
+        if found:
+            found.sort()
         return found
 
     def _load(self, compiled: CompiledRuleset) -> Any:

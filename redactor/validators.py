@@ -68,7 +68,7 @@ def word_like(value: str) -> bool:
             continue
         words = _WORD.findall(chunk)
         # Random letters change case every second letter; names change it at word starts.
-        if len(words) > 1 and len(chunk) < 3 * len(words):
+        if len(words) > 1 and 4 * len(chunk) < 13 * len(words):
             continue
         for word in words:
             if len(word) < 3:
@@ -86,14 +86,14 @@ ALTERNATING: Final = re.compile(
     rb"[A-Za-z]{0,16}+[0-9]{1,16}+[A-Za-z]{1,16}+[0-9]{1,16}+[A-Za-z]"
 )
 _MASK: Final = re.compile(
-    rb"(?i)(?:[*x.#_\-+=]{3,}|.{0,8}[*]{3,}.{0,8}|.{0,6}x{8,}.{0,6}"
+    rb"(?i)(?:[*x.#_\-+=]{3,}|(?:yes|no|n/a)\)?|.{0,8}[*]{3,}.{0,8}|.{0,6}x{8,}.{0,6}"
     rb"|[\[<{(%$#@]*_*(?:redacted|filtered|hidden|masked|removed|scrubbed|secret|sanitized|omitted"
     rb"|stripped|obfuscated|suppressed|private|sensitive|none|null|nil|undefined|true|false"
     rb"|empty|missing|required|invalid|expired|changeme|placeholder|unset|unknown|example)"
     rb"(?:[_\-: ]?(?:value|data|token|secret|by[_\-][a-z]{1,20}))?_*[\]>})%#@]*)\Z"
 )
 _TEMPLATE: Final = re.compile(
-    rb"(?:\$\{|\$\(|\{\{|\{%|<%|%\(|%\{|#\{|\$[A-Za-z_][A-Za-z0-9_]*\Z|%[sdrfiqvx]\b|%[+#]?v|:[a-z_]+\Z|\{\w*\}|@\w+@|~\w+\Z)"
+    rb"(?:\$[0-9]{1,2}\)?\Z|\$\{|\$\(|\{\{|\{%|<%|%\(|%\{|#\{|\$[A-Za-z_][A-Za-z0-9_]*\Z|%[sdrfiqvx]\b|%[+#]?v|:[a-z_]+\Z|\{\w*\}|@\w+@|~\w+\Z)"
 )
 _NUMBER: Final = re.compile(
     rb"[+\-]?(?:[0-9]{1,15}|[0-9]{1,9}(?:[.,:][0-9]{1,9}){1,4}|0[xX][0-9A-Fa-f]{1,16})"
@@ -108,7 +108,13 @@ _IPV4: Final = re.compile(rb"[0-9]{1,3}(?:\.[0-9]{1,3}){3}(?::[0-9]{1,5}|/[0-9]{
 _HOST: Final = re.compile(
     rb"(?:[a-z0-9](?:[a-z0-9\-]{0,61}[a-z0-9])?\.)+(?:com|net|org|io|dev|local|internal|svc|localhost|example|test|[a-z]{2})(?::[0-9]{1,5})?\Z"
 )
-_VERSION: Final = re.compile(rb"[vV]?[0-9]{1,4}(?:\.[0-9]{1,6}){1,4}(?:[\-+.][A-Za-z0-9.\-]{0,24})?\Z")
+_VERSION: Final = re.compile(rb"[vV]?[0-9]{1,4}(?:\.[0-9]{1,6}){1,4}(?:[\-+.~][A-Za-z0-9.\-+~]{0,24})?\Z")
+_SETTING: Final = re.compile(rb"[a-z][a-z_]{1,31}=[0-9.]{1,6}\Z")
+_SECRETS_NAME: Final = re.compile(
+    rb"(?i)[a-z_$.\-]{0,80}(?:token|jwt|key|secret|password|passwd|passphrase|session|cookie|nonce|credential)s?\)?\Z"
+)
+"""What a variable or a constant is called that holds a secret: ``req.apiKey``, ``PRIVATE_KEY_JWT``."""
+_ROOTED: Final = re.compile(rb"(?:~|\.{1,2})?/[a-z]{2,12}/")
 _PATH: Final = re.compile(rb"(?:~|\.{1,2}|[A-Za-z]:)?[/\\](?:[^/\\]{0,80}[/\\])*[^/\\]{0,80}\Z")
 
 
@@ -156,6 +162,12 @@ def _look_alike(value: bytes) -> str | None:
         return "host"
     if _VERSION.match(value):
         return "version"
+    if _SETTING.match(value):
+        return "setting"
+    if _ROOTED.match(value):
+        return "path"
+    if _SECRETS_NAME.match(value):
+        return "words"
     if word_like(value[:_WORDS].decode("ascii", "replace")):
         return "path" if _PATH.match(value) else "words"
     return None
@@ -169,7 +181,7 @@ _LOWER: Final = b"abcdefghijklmnopqrstuvwxyz"
 def machine_made(value: bytes) -> bool:
     """Tell whether ``value`` looks random on its own: mixed letters and digits, or mixed case."""
     value = value[:CHECKED]
-    if harmless(value) is not None:
+    if harmless(value) is not None or b"||" in value or b"&&" in value:
         return False
     digits = len(value) - len(value.translate(None, _DIGITS))
     upper = len(value) - len(value.translate(None, _UPPER))
@@ -182,19 +194,27 @@ def machine_made(value: bytes) -> bool:
 
 _HEXADECIMAL: Final = re.compile(rb"[0-9A-Fa-f\-]*\Z")
 _KNOWN_IDS: Final = re.compile(
-    rb"(?:01[0-9A-HJKMNP-TV-Z]{24}|[A-Za-z]{2,8}-[0-9]{1,9}|[_a-z]{2,24}[-_][0-9A-Fa-f\-]{16,64}|sha[0-9]{1,3}-.*|W/.*)\Z"
+    rb"(?:01[0-9A-HJKMNP-TV-Z]{24}|[A-Za-z]{2,8}-[0-9]{1,9}|[_A-Za-z\-]{2,32}[-_][0-9A-Fa-f\-]{16,64}|sha[0-9]{1,3}-.*|W/.*)\Z"
 )
 
-_STRUCTURED: Final = re.compile(rb":|=[^=]|[A-Za-z]{12,}[./]|(?:\.[a-z]{2,5})\Z")
+_STRUCTURED: Final = re.compile(
+    rb"(?i:bcdefgh)|01234567|:|=[^=]|%3[dD][^%]|\\|(?:\.[a-z]{2,5})\Z|-[0-9]{1,3}(?:\.[0-9]{1,3}){1,3}(?:[\-_]|\Z)"
+)
+_DOTTED: Final = re.compile(rb"([A-Za-z]{12,})[./]")
+_CUT: Final = re.compile(r"[-_./]")
+_LONG_WORD: Final = re.compile(r"[A-Z]?[a-z]{3,}|[A-Z]{4,}(?![a-z])")
 
 
 def distinct(value: bytes) -> bool:
     """Tell whether ``value`` is random in a way that identifiers are not.
 
     Hexadecimal strings, UUIDs and ULIDs are what traces, digests and rows are called, so
-    only base64, base62 and base36 of some length count: where nothing but the value
-    itself tells, a trace id must stay.
+    only base64, base62 and base36 of some length count, and values with a time and a
+    signature: where nothing but the value itself tells, a trace id must stay.
     """
+    signed = _SIGNED.match(value[:_MOST_SIGNED])
+    if signed is not None and machine_made(signed.group(1)):
+        return True
     value = value[:CHECKED]
     if len(value) < 20 or _STRUCTURED.search(value) or _HEXADECIMAL.match(value) or _KNOWN_IDS.match(value):
         return False
@@ -202,7 +222,40 @@ def distinct(value: bytes) -> bool:
         return False
     digits = len(value) - len(value.translate(None, _DIGITS))
     mixed = value.upper() != value and value.lower() != value
-    return 2 <= digits <= len(value) * 2 // 3 and (mixed or len(value) >= 24)
+    if digits > len(value) * 2 // 3 or not (mixed or len(value) >= 24):
+        return False
+    text = value.decode("ascii", "replace")
+    return not _is_compound(text) and (digits >= 2 or _is_erratic(text))
+
+
+def _is_compound(text: str) -> bool:
+    """Tell whether ``text`` is a name with numbers in it, as ``X509SubjectAlternativeName``.
+
+    Two fifths of it are words of four letters or more, where of 250 random values one is
+    so; or it is cut into pieces as base64url hardly ever is.
+    """
+    pieces = _CUT.split(text)
+    if len(pieces) > 2 and (max(map(len, pieces)) <= 8 or _is_snake_case(text)):
+        return True
+    if any(word_like(name.decode("ascii")) for name in _DOTTED.findall(text.encode("ascii", "replace"))):
+        return True
+    words = sum(len(word) for word in _LONG_WORD.findall(text) if _is_pronounceable(word))
+    return words * (5 if len(pieces) > 3 else 2.5) >= len(text)
+
+
+def _is_snake_case(text: str) -> bool:
+    return text.count("_") > 1 and text in (text.upper(), text.lower())
+
+
+def _is_erratic(text: str) -> bool:
+    """Tell whether ``text`` changes case so often that every sixth character starts a short run."""
+    return sum(len(word) < 3 for word in _WORD.findall(text)) * 6 >= len(text)
+
+
+def _is_pronounceable(word: str) -> bool:
+    lower = word.lower()
+    common = sum(lower[at : at + 2] in _PAIRS for at in range(len(lower) - 1))
+    return len(word) > 3 and common * 100 >= (len(word) - 1) * 85
 
 
 _ASSIGNED: Final = re.compile(rb"=[^=]")
@@ -292,10 +345,11 @@ def _fernet(value: bytes) -> bool:
     return 0x40000000 <= int.from_bytes(decoded[1:9], "big") < 0x200000000
 
 
+_MOST_SIGNED: Final = 4096
+"""How many bytes of a signed value are looked at."""
 _SIGNED: Final = re.compile(
     rb"\.?[A-Za-z0-9_\-]{3,4000}={0,2}(?:"
-    rb":[A-Za-z0-9]{6}:[A-Za-z0-9_\-]{27,86}"
-    rb"|\.[A-Za-z0-9_\-]{5,8}\.[A-Za-z0-9_\-]{27,86})\Z"
+    rb":[A-Za-z0-9]{6}:|\.[A-Za-z0-9_\-]{5,8}\.)([A-Za-z0-9_\-]{27,86})\Z"
 )
 
 
@@ -305,7 +359,7 @@ def _signed_timestamp(value: bytes) -> bool:
     The time is base62 in Django and base64 in itsdangerous; SHA-1 to SHA-512 signatures
     have 27 to 86 characters. A token of over 4,096 bytes is judged by its beginning.
     """
-    return _SIGNED.match(value) is not None or (len(value) >= 4096 and not _jose(value))
+    return _SIGNED.match(value) is not None or (len(value) >= _MOST_SIGNED and not _jose(value))
 
 
 def _gorilla(value: bytes) -> bool:

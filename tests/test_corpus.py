@@ -51,11 +51,16 @@ def _is_found(text: str, secrets: list[str], redactor: Redactor) -> bool:
 
 @cache
 def _measured() -> dict[str, dict[str, float]]:
-    """Recall in percent by part and cue, and harmless lines changed in percent by part."""
+    """Recall in percent by part and cue, and harmless lines changed in percent by part.
+
+    Lines in which nothing tells (cue ``none``) are left out: there is no recall to hold.
+    """
     redactor = Redactor()
     lines: Counter[tuple[str, str]] = Counter()
     hits: Counter[tuple[str, str]] = Counter()
     for line in _lines():
+        if line["cue"] == "none":
+            continue
         group = (_part(line), line["cue"])
         lines[group] += 1
         if line["cue"] == "benign":

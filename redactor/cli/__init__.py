@@ -27,6 +27,8 @@ _COMMANDS: Final = {
     "completion": "completion",
     "doctor": "doctor",
     "explain": "explain",
+    "key": "key",
+    "match": "match",
     "rules": "rules",
     "scan": "scan",
     "scrub": "scrub",

@@ -7,20 +7,18 @@ import select
 import stat
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Protocol, Self
 
+from redactor.archive.atomic import AtomicFile, DestinationError, Metadata, sweep
 from redactor.cli.messages import complain, internal, shown
 from redactor.errors import SourceError
 
 __all__ = [
     "BLOCK",
-    "AtomicFile",
     "Destination",
-    "DestinationError",
     "Nowhere",
     "OpenFile",
     "Source",
@@ -34,10 +32,6 @@ BLOCK: Final = 262144
 """How many bytes are read and scanned at a time."""
 
 _BINARY: Final = getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
-
-
-class DestinationError(SourceError):
-    """A destination that cannot be written: the end of the whole run, not of one source."""
 
 
 # --- sources --------------------------------------------------------------------------
@@ -54,6 +48,9 @@ class Source:
         self.name = shown(path)
         self._handle = -1
         self._opened: os.stat_result | None = None
+        self._ahead = b""
+        """What was read but not yet given out."""
+        self._ended = False
 
     def __enter__(self) -> Self:
         try:
@@ -77,15 +74,51 @@ class Source:
         more, what is there is yielded, so that a slow pipe is passed on as it comes.
         ``at_once`` yields what each read returns.
         """
-        while first := self._read(BLOCK):
+        while first := self.take(BLOCK):
             block = bytearray(first)
-            while not at_once and len(block) < BLOCK and self._has_more():
+            while not at_once and len(block) < BLOCK and self.has_more():
                 more = self._read(BLOCK - len(block))
                 if not more:
                     yield bytes(block)
                     return
                 block += more
             yield bytes(block)
+
+    def head(self, size: int) -> bytes:
+        """Return the first bytes without giving them out: at least ``size``, or all there are.
+
+        If one would have to wait for more, one whole line is enough: it could be passed on.
+        """
+        while len(self._ahead) < size and (b"\n" not in self._ahead or self.has_more()):
+            if not self._look_ahead():
+                break
+        return self._ahead
+
+    def first_line(self, most: int) -> bytes:
+        """Return the first line without giving it out; if it has ``most`` bytes or more, only so much."""
+        while len(self._ahead) < most and b"\n" not in self._ahead and self._look_ahead():
+            pass
+        return self._ahead[:most].partition(b"\n")[0]
+
+    def take(self, size: int) -> bytes:
+        """Give out the next bytes: what was looked at, or else at most ``size``; b"" at the end."""
+        data, self._ahead = self._ahead, b""
+        return data or self._read(size)
+
+    @property
+    def opened(self) -> os.stat_result:
+        """What the source was when it was opened."""
+        assert self._opened is not None
+        return self._opened
+
+    @property
+    def regular_handle(self) -> int | None:
+        """The descriptor of a regular file, which can be read twice; None for anything else."""
+        return self._handle if stat.S_ISREG(self.opened.st_mode) else None
+
+    def has_more(self) -> bool:
+        """Tell whether reading would not have to wait; ``False`` where that cannot be known."""
+        return _is_ready(self._handle, for_reading=True, timeout=0)
 
     def has_changed(self) -> bool:
         """Tell whether the path no longer names the file that was opened, as it was then."""
@@ -97,18 +130,22 @@ class Source:
             return True
         return _state(now) != _state(self._opened)
 
+    def _look_ahead(self) -> bool:
+        more = self._read(BLOCK)
+        self._ahead += more
+        return bool(more)
+
     def _read(self, size: int) -> bytes:
-        while True:
+        while not self._ended:
             try:
-                return os.read(self._handle, size)
+                data = os.read(self._handle, size)
+                self._ended = not data
+                return data
             except BlockingIOError:
                 _wait(self._handle, for_reading=True)
             except OSError as error:
                 raise self._error(error) from None
-
-    def _has_more(self) -> bool:
-        """Tell whether reading would not have to wait; ``False`` where that cannot be known."""
-        return _is_ready(self._handle, for_reading=True, timeout=0)
+        return b""  # a terminal would want its end typed twice
 
     def _error(self, error: OSError) -> SourceError:
         return SourceError(f"{self.name}: {error.strerror}, expected a readable file")
@@ -241,93 +278,29 @@ class OpenFile:
         return self.is_terminal() and not os.environ.get("NO_COLOR")
 
 
-class AtomicFile:
-    """A destination that is replaced whole by ``commit``, or else is as it was.
-
-    The bytes go to a file of mode 0600 in the same directory, which is synced to disk and
-    renamed. It never stays behind, except when the process is killed by SIGKILL. A
-    destination that exists keeps its mode, and its owner where that is permitted.
-    """
-
-    def __init__(self, path: str, existing: os.stat_result | None) -> None:
-        self.name = shown(path)
-        self._target = Path(os.path.realpath(path))
-        self._existing = existing
-        # Not made from the target's name, which may be as long as names can be. Chosen before
-        # the file is there and opened inside the ``with``, so that a signal at any moment
-        # finds a name to remove.
-        self._temporary = self._target.parent / f".redactor-{os.urandom(8).hex()}"
-        self._handle = -1
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        try:
-            self._close()
-        finally:
-            self._temporary.unlink(missing_ok=True)
-
-    def write(self, data: bytes) -> None:
-        self._open()
-        _write_all(self._handle, data, self.name)
-
-    def commit(self) -> None:
-        self._open()
-        try:
-            if self._existing is not None and hasattr(os, "fchmod"):
-                with suppress(PermissionError):
-                    os.fchown(self._handle, self._existing.st_uid, self._existing.st_gid)
-                os.fchmod(self._handle, stat.S_IMODE(self._existing.st_mode))
-            os.fsync(self._handle)
-            self._close()
-            self._temporary.replace(self._target)
-        except OSError as error:
-            raise _refusal(self.name, error) from None
-        self._sync_directory()
-
-    def is_terminal(self) -> bool:
-        return False
-
-    def _sync_directory(self) -> None:
-        """Make the new name durable, where directories can be synced at all."""
-        with suppress(OSError):
-            directory = os.open(self._target.parent, os.O_RDONLY)
-            try:
-                os.fsync(directory)
-            finally:
-                os.close(directory)
-
-    def _open(self) -> None:
-        if self._handle < 0:
-            try:
-                self._handle = os.open(self._temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _BINARY, 0o600)
-            except OSError as error:
-                raise _refusal(self.name, error) from None
-
-    def _close(self) -> None:
-        if self._handle >= 0:
-            os.close(self._handle)
-            self._handle = -1
-
-
 def open_destination(path: str | None) -> Destination:
     """Return the destination for ``path``: standard output for ``None``.
 
-    A regular file, or one that is not there yet, is written atomically. Anything else
-    (a device, a pipe) is written directly: replacing it would destroy it.
+    A regular file, or one that is not there yet, is written atomically; it keeps its
+    metadata, where that is permitted, and a new one has mode 0600. Anything else (a device,
+    a pipe) is written directly: replacing it would destroy it.
     """
     if path is None:
         return OpenFile()
+    target, name = os.path.realpath(path), shown(path)
     try:
         existing = Path(path).stat()
     except FileNotFoundError:
-        return AtomicFile(path, None)
+        sweep(Path(target).parent)
+        return AtomicFile(target, name)
     except OSError as error:
-        raise _refusal(shown(path), error) from None
+        raise _refusal(name, error) from None
     if stat.S_ISDIR(existing.st_mode):
-        raise DestinationError(f"{shown(path)}: is a directory, expected a file")
-    return AtomicFile(path, existing) if stat.S_ISREG(existing.st_mode) else OpenFile(path)
+        raise DestinationError(f"{name}: is a directory, expected a file")
+    if not stat.S_ISREG(existing.st_mode):
+        return OpenFile(path)
+    sweep(Path(target).parent)
+    return AtomicFile(target, name, Metadata.of(target, existing, times=False, strict=False))
 
 
 # --- inside ---------------------------------------------------------------------------

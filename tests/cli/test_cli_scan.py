@@ -7,7 +7,7 @@ import pytest
 from cli_samples import COLUMN, DATA, LINE, SECRET
 
 from redactor import Redactor
-from redactor.cli.finder import look
+from redactor.report import look
 
 
 def placed(data, path="-"):
@@ -63,8 +63,9 @@ def test_places_do_not_depend_on_blocks(data, size):
     if size < 4096:
         data = data[-20_000:]
     blocks = (data[start : start + size] for start in range(0, len(data), size))
-    places = [place for places in look(Redactor(), blocks) for place in places]
-    assert "".join(f"-:{line}:{column}: {rule}\n" for line, column, rule, _ in places).encode() == placed(data)
+    findings = [finding for findings in look(Redactor(), blocks) for finding in findings]
+    lines = "".join(f"-:{finding.line}:{finding.column}: {finding.rule}\n" for finding in findings)
+    assert lines.encode() == placed(data)
 
 
 def test_token_longer_than_what_is_held(redactor):
@@ -78,7 +79,8 @@ def test_token_longer_than_what_is_held(redactor):
 def test_json_lines(redactor, key_file, write):
     """--format jsonl prints one object a finding, with a fingerprint if a key is set."""
     write("in.log", b"\n" + LINE)
-    plain = {"path": "in.log", "line": 2, "column": COLUMN, "rule": "session"}
+    plain = {"path": "in.log", "line": 2, "column": COLUMN, "rule": "session", "category": "session"}
+    plain |= {"liveness": "no expiry known", "action": "revoke session"}
     assert json.loads(redactor("scan", "--format", "jsonl", "in.log").out) == plain
     keyed = json.loads(redactor("scan", "--format", "jsonl", "in.log", REDACTOR_HMAC_KEY_FILE=key_file).out)
     placeholder = redactor("scrub", "in.log", REDACTOR_HMAC_KEY_FILE=key_file).out.split(b"=")[2].split(b"]")[0]

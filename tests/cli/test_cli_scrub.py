@@ -270,8 +270,7 @@ def test_source_as_destination_is_refused(redactor, write, tmp_path, listing):
         code, out, err = redactor("scrub", "in.log", "-o", destination)
         assert (code, out) == (2, b"")
         assert err == (
-            "redactor: in.log: is source and destination at once, expected two files; "
-            "use in-place scrubbing (-i) when available\n"
+            "redactor: in.log: is source and destination at once, expected two files; use -i to scrub in place\n"
         )
     assert source.read_bytes() == LINE
     assert listing() == before

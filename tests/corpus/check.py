@@ -11,7 +11,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from contexts import held_out
+from contexts import held_out, is_untold
 
 HERE = Path(__file__).parent
 SECRET_FILES = ("python.jsonl", "node.jsonl", "other.jsonl")
@@ -37,8 +37,12 @@ def faults(line: dict[str, Any]) -> list[str]:
     for secret in line["secrets"]:
         if any(secret[at : at + PIECE] in rest for at in range(len(secret) - PIECE + 1)):
             found.append(f"part of a secret is not listed: {line['id']}")
-    if not line["secrets"] or line["cue"] not in ("name", "shape", "weak"):
+    if not line["secrets"] or line["cue"] not in ("name", "shape", "weak", "none"):
         found.append(f"no secrets or no cue: {line['id']}")
+    if line["cue"] in ("weak", "none"):
+        untold = is_untold(line["context"], line["text"], line["secrets"])
+        if untold != (line["cue"] == "none"):
+            found.append(f"cue is weak where nothing tells, or none where something does: {line['id']}")
     return found
 
 

@@ -1203,6 +1203,27 @@ def held_out(kind: str, context_name: str) -> bool:
     return int.from_bytes(digest[:4]) / 2**32 < HELD_OUT_SHARE
 
 
+_IDENTIFIER = re.compile(r"[0-9A-Fa-f-]{8,}")
+_TELLING = re.compile(r"(?i)sess|tok|sid|login|anmeldung|auth|cookie|csrf|ticket|secret|nonce")
+_TELLING_PLACES = frozenset({"prose-german", "sql-positional", "django-sql-log"})
+
+
+def is_untold(context_name: str, text: str, secrets: Iterable[str]) -> bool:
+    """Whether nothing in a line of weak cues says that its secrets are secret.
+
+    The values are hexadecimal or UUIDs, as are the traces and rows beside them, and no
+    word of the place has to do with sessions: who reads the line cannot tell either.
+    """
+    if context_name in _TELLING_PLACES:
+        return False
+    rest = text
+    for secret in secrets:
+        if not _IDENTIFIER.fullmatch(secret):
+            return False
+        rest = rest.replace(secret, "")
+    return _TELLING.search(rest) is None
+
+
 def corpus_line(
     kind: str, context_name: str, number: int, made_by: str, text: str, secrets: Iterable[str], cue: str
 ) -> dict[str, Any]:
@@ -1218,7 +1239,7 @@ def corpus_line(
         "made_by": made_by,
         "text": text,
         "secrets": listed,
-        "cue": cue,
+        "cue": "none" if cue == "weak" and is_untold(context_name, text, listed) else cue,
     }
     if held_out(kind, context_name):
         line["held_out"] = True
