@@ -7,6 +7,7 @@ harmless lines changed.
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from collections import Counter
 from functools import cache
@@ -19,6 +20,7 @@ from redactor import Redactor
 
 CORPUS = Path(__file__).parent / "corpus"
 FLOORS = tomllib.loads((CORPUS / "floors.toml").read_text(encoding="utf-8"))
+_SOFT_BREAK = re.compile(r"=\r?\n")
 PARTS = ("open", "held-out")
 
 
@@ -33,12 +35,14 @@ def _part(line: dict[str, Any]) -> str:
 
 
 def _places(text: str, secrets: list[str]) -> set[int]:
-    """The characters of the text that belong to a secret."""
+    """The characters of the text that belong to a secret; a soft line break (RFC 2045, 6.7) inside one does not."""
     places: set[int] = set()
     for secret in secrets:
         start = text.find(secret)
         while start >= 0:
             places.update(range(start, start + len(secret)))
+            for broken in _SOFT_BREAK.finditer(text, start, start + len(secret)):
+                places.difference_update(range(*broken.span()))
             start = text.find(secret, start + 1)
     return places
 

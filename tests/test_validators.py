@@ -173,8 +173,19 @@ def test_fernet_checks_version_and_time() -> None:
         (b"01ARZ3NDEKTSV4RRFFQ69G5FAV", False),
         (b"kL9xQ2mZ", False),
         (b"org.example.SessionStoreFactory2", False),
+        (b"X509SubjectAlternativeNameExtension", False),
+        (b"TLS_PSK_DHE_WITH_AES_128_CCM_8", False),
+        (b"ECDHE-RSA-AES128-GCM-SHA256", False),
+        (b"ghlink-xmerl-1.3.13-id138", False),
+        (b"celery-task-meta-550e8400-e29b-41d4-a716-446655440000", False),
+        (b"undici.error.UND_ERR_WS_MESSAGE_SIZE_EXCEEDED", False),
+        (b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789", False),
+        (b"quKZvpq0zjVFJRFqAAAF", True),
+        (b"9HYYHvfuedxSZMG3SZPdUsnUewszJECL.lSxVfVqxK3hv26nLTmox0FYb", True),
+        (b"Nzc:1vwyC8:3feJ0gDI_qIkwX0gvwr9I4NjP16gzuKf8cLM8vs_mqI", True),
+        (b"NzA.awWPKg.TLP7qY_eYV1FpMDNk-7ecpGVx2w", True),
     ],
 )
 def test_identifiers_are_not_distinct(value: bytes, is_distinct: bool) -> None:
-    """Trace ids, digests, UUIDs and ULIDs are not distinct; base62 and base36 of some length are."""
+    """Trace ids, digests, UUIDs and names with numbers are not distinct; base62, base36 and signed values are."""
     assert VALIDATORS["distinct"](value) is is_distinct

@@ -34,6 +34,9 @@ _KEY: Final = re.compile(rb'"((?:[^"\\]++|\\.)*+)"[ \t\r\n]*+:[ \t\r\n]*+(?=[^ \
 _SCALAR: Final = re.compile(rb'[^ \t\r\n,\]}"{\[:]++(?=[ \t\r\n,\]}])')
 _LAST_SCALAR: Final = re.compile(rb'[^ \t\r\n,\]}"{\[:]++\Z')
 _BRACKET: Final = re.compile(rb'[^"{}\[\]]*+(?:"(?:[^"\\]++|\\.)*+"[^"{}\[\]]*+)*+([{}\[\]])', re.DOTALL)
+_NEXT_LINE: Final = re.compile(rb"\n[{\[]")
+"""Where a line starts as those of JSON Lines do."""
+
 _OPENING: Final = frozenset(b"{[")
 
 
@@ -70,6 +73,8 @@ class Elements:
         self._opened: list[_Opened] = []
         self._walked = (0, 0)
         """How far the value in hand has been walked, in bytes from its start, and the depth there."""
+        self._unclosed = 0
+        """How deep the last value was that had no end in sight."""
 
     def moved(self, by: int) -> None:
         """Take note that the window moved on ``by`` bytes."""
@@ -159,6 +164,8 @@ class Elements:
             end = self._end(data, start, final)
             if end >= 0:
                 return Element(start, end, key, lines=False)
+            if final and self._breaks_off(data, start):
+                return Element(start, len(data), key, lines=False)
             self._open(data, start, key)
             return None
         if data[start] == 34:
@@ -190,7 +197,12 @@ class Elements:
         if len(data) - start <= LARGEST and not final:
             raise _NeedsMore
         self._walked = (0, 0)
+        self._unclosed = depth
         return -1
+
+    def _breaks_off(self, data: bytearray, start: int) -> bool:
+        """Tell whether the value at ``start``, which has no end, is the last and innermost of its kind."""
+        return self._unclosed == 1 and len(data) - start <= LARGEST and _NEXT_LINE.search(data, start) is None
 
     def _open(self, data: bytearray, start: int, key: bytes) -> None:
         if len(self._opened) == _DEEPEST:

@@ -344,10 +344,16 @@ class _Walk:
                     break
                 after = (_AFTER_MEMBER if level.pattern is _MEMBER else _AFTER_ITEM).match(data, position)
                 if after is None:
-                    return position
+                    return self._break_off(level, above, position)
                 position = after.end()
                 if data[position - 1] == _COMMA:
                     break
+        return self._break_off(level, above, position)
+
+    def _break_off(self, level: _Level, above: list[_Level], position: int) -> int:
+        """Judge what has been read of objects and arrays that have no end."""
+        for unfinished in (level, *above):
+            self._close(unfinished)
         return position
 
     # --- objects and arrays ---------------------------------------------------------------
@@ -381,7 +387,7 @@ class _Walk:
                     return
             elif level.holds_cookies and is_string:
                 self._cookie(start, end, key, http_only=False)
-        elif is_string and level.count <= 2:
+        elif is_string and level.pattern is _ITEM and level.count <= 2:
             level.items.append(_Span(start, end, is_string))
         if is_string:
             self._string(start, end, key)

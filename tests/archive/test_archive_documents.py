@@ -199,6 +199,14 @@ CASES = {
         f'{{"a" "b", "otp": 123456, sid={SECRET}\n',
         '{"a" "b", "otp": [REDACTED:otp], sid=[REDACTED:session]\n',
     ),
+    "a cookie that breaks off": (
+        '[{"httpOnly": true, "name": "auth", "value": "Zk3vQ9xT1mB7", "path": "/',
+        '[{"httpOnly": true, "name": "auth", "value": "[REDACTED:session-cookie-only]", "path": "/',
+    ),
+    "a cookie with a mistake behind it": (
+        '[{"httpOnly": true, "name": "auth", "value": "Zk3vQ9xT1mB7", path: "/"}]',
+        '[{"httpOnly": true, "name": "auth", "value": "[REDACTED:session-cookie-only]", path: "/"}]',
+    ),
     "a document that breaks off": (
         f'{{"log": {{"entries": [{{"otp": 123456}}, {{"value":"{SECRET}","name":"sid"}}, {{"a": "sid={SECRET}',
         '{"log": {"entries": [{"otp": "[REDACTED:otp]"}, {"value":"[REDACTED:session]","name":"sid"}, '
