@@ -117,14 +117,23 @@ def _scrub(
     with original.replacement() as target:
         sink = _Rewrite(original, target if conditions.write else None, work.ledger, plain=kind is None)
         if kind is not None:
-            work.scrub(task.source, source, sink)
+            _scrub_kind(work, task.source, source, sink, original)
         elif workers is not None:
             scrub_plain_parallel(work, task.source, source, sink, task.source, original.identity, workers)
         else:
             scrub_text(work, task.source, source, sink)
-        if source.peek(1):
-            raise RefusedError(f"{task.source}: goes on after its end, expected nothing there")
         return _concluded(task, original, sink, work.ledger)
+
+
+def _scrub_kind(work: Work, name: str, source: Source, sink: _Rewrite, original: _Original) -> None:
+    """Scrub content that is no plain text; if it is not as it should be, because it changes, say that."""
+    try:
+        work.scrub(name, source, sink)
+        if source.peek(1):
+            raise RefusedError(f"{name}: goes on after its end, expected nothing there")
+    except RefusedError:
+        original.check_unchanged()
+        raise
 
 
 def _concluded(task: Task, original: _Original, sink: _Rewrite, ledger: Ledger) -> ObjectResult:
@@ -269,8 +278,11 @@ class _Original:
 
     def check_unchanged(self) -> None:
         """Raise ``ChangedError`` unless the path still names this file, and it is as it was when it was opened."""
-        opened = _state(self._opened)
-        if _state(os.fstat(self.handle)) != opened or _state(os.lstat(self._path)) != opened:
+        try:
+            now = {_state(os.fstat(self.handle)), _state(os.lstat(self._path))}
+        except OSError:
+            raise self.changed() from None
+        if now != {_state(self._opened)}:
             raise self.changed()
 
     def changed(self) -> ChangedError:
@@ -355,7 +367,8 @@ class _Original:
     def _copy_to_backup(self) -> None:
         metadata = Metadata.of(self.handle, self._opened, times=True, strict=False)
         with AtomicFile(self._backup, self._backup, metadata) as copy:
-            copy.copy(self.handle, self.identity.size)
+            if copy.copy(self.handle, self.identity.size) < self.identity.size:
+                raise self.changed()
             copy.commit()
 
 

@@ -49,7 +49,7 @@ def scrub_streams(
     with _processes(settings, jobs) as (redactor, workers), open_destination(target) if write else Nowhere() as output:
         passage = _Passage(redactor, limits, output, workers, at_once=line_buffered or output.is_terminal())
         visited = visit(paths, passage.scrub)
-        code = _exit_code(visited, checked=check and passage.counts.total() > 0)
+        code = _exit_code(visited, changed=passage.changed, found=check and passage.counts.total() > 0)
         if isinstance(output, AtomicFile) and _report_changed(visited, output):
             return exits.CHANGED
         if visited.whole and not visited.cut:
@@ -79,6 +79,8 @@ class _Passage:
         self, redactor: Redactor, limits: Limits, output: Destination, workers: Workers | None, *, at_once: bool
     ) -> None:
         self.counts: Counter[str] = Counter()
+        self.changed = False
+        """Whether a source was found to change while it was read."""
         self._redactor = redactor
         self._limits = limits
         self._output = output
@@ -114,11 +116,15 @@ class _Passage:
         self._output.write(stream.finish())
 
     def _scrub_in_parallel(self, work: Work, source: Source, workers: Workers) -> None:
-        from redactor.archive.segments import scrub_plain_parallel
+        from redactor.archive.segments import ChangedError, scrub_plain_parallel
 
         content = Content(source.take, source.regular_handle)
         opened = Identity.of(source.opened)
-        scrub_plain_parallel(work, source.name, content, self._output, source.path, opened, workers)
+        try:
+            scrub_plain_parallel(work, source.name, content, self._output, source.path, opened, workers)
+        except ChangedError:
+            self.changed = True
+            raise
 
 
 class _Lines:
@@ -173,7 +179,9 @@ def _report_changed(visited: Visited, destination: AtomicFile) -> bool:
     return bool(changed)
 
 
-def _exit_code(visited: Visited, *, checked: bool) -> int:
+def _exit_code(visited: Visited, *, changed: bool, found: bool) -> int:
+    if changed:
+        return exits.CHANGED
     if visited.failed:
         return exits.SOURCE
-    return exits.FINDINGS if checked else exits.DONE
+    return exits.FINDINGS if found else exits.DONE

@@ -151,6 +151,8 @@ class Rewriting:
         self._kind = kind
         self._name = name
         self._work = work
+        # Asked now: the first write may come from inside a container that this one holds.
+        self._outermost = work.outermost
         self._raw = raw
         self._sink = sink
         self._first = first
@@ -288,7 +290,7 @@ class Rewriting:
         self._anew = self._written = True
         encoder = record.form.encoder(self._sink)
         # Inside another container, the sink looks at what this thread reads.
-        self._encoder = Aside(encoder) if self._work.outermost else encoder
+        self._encoder = Aside(encoder) if self._outermost else encoder
         if self.traced and self._at > record.begin:
             self._repeat(record, self._at - record.begin)
 
