@@ -255,6 +255,7 @@ def _literals(pattern: str) -> tuple[bytes, ...]:
     """Return lower-case bytes of which one is in every match of ``pattern``; none if unsure."""
     bare = re.sub(r"\[\.\]", ".", pattern)
     bare = re.sub(r"\[[^\]]*\]|\\.|\((?:[^()]|\([^()]*\))*\)", "\n", bare)
+    bare = re.sub(r"\{[0-9,]*\}", "{", bare)  # the digits of a bound are no literal
     runs = re.findall(r"(?:[A-Za-z0-9_.\-/&=: %#!](?![?{])){3,}", bare)
     if runs and "|" not in bare:
         return (max(runs, key=len).lower().encode("ascii"),)
