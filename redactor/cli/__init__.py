@@ -61,7 +61,7 @@ def cli(ctx: click.Context) -> None:
     r"""Remove session secrets from logs, and nothing else.
 
     \b
-    Exit codes: 0 done, 1 findings (scan, scrub --check, rules test, doctor), 2 wrong option,
+    Exit codes: 0 done, 1 findings (scan, match, scrub --check, doctor, rules test), 2 wrong option,
     rule or configuration, 3 a source could not be processed, 4 an input changed
     while it was read, 129/130/143 ended by SIGHUP/SIGINT/SIGTERM.
     A pipe whose reader has gone away ends the work quietly.
