@@ -58,14 +58,14 @@ class _LazyGroup(click.Group):
 @click.version_option(__version__, prog_name="redactor")
 @click.pass_context
 def cli(ctx: click.Context) -> None:
-    r"""Remove session secrets from logs, and nothing else.
+    """Remove session secrets from logs, and nothing else.
 
     \b
     Exit codes: 0 done, 1 findings (scan, match, scrub --check, doctor, rules test), 2 wrong option,
     rule or configuration, 3 a source could not be processed, 4 an input changed
     while it was read, 129/130/143 ended by SIGHUP/SIGINT/SIGTERM.
     A pipe whose reader has gone away ends the work quietly.
-    """
+    """  # noqa: D301 (click wants the character)
     if ctx.invoked_subcommand is None:
         raise click.UsageError(f"no command, expected one of {', '.join(_COMMANDS)}; see 'redactor --help'")
 

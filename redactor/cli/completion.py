@@ -12,13 +12,13 @@ __all__ = ["command"]
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 @click.pass_context
 def command(ctx: click.Context, shell: str) -> None:
-    r"""Print the completion script of a shell.
+    """Print the completion script of a shell.
 
     \b
     bash: eval "$(redactor completion bash)"
     zsh:  eval "$(redactor completion zsh)"
     fish: redactor completion fish | source
-    """
+    """  # noqa: D301 (click wants the character)
     kind = get_completion_class(shell)
     assert kind is not None
     script = kind(ctx.find_root().command, {}, "redactor", "_REDACTOR_COMPLETE")

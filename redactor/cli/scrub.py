@@ -136,7 +136,7 @@ def command(
     max_size: int | None,
     settings: Settings,
 ) -> int:
-    r"""Write files or standard input without their secrets.
+    """Write files or standard input without their secrets.
 
     Everything else stays as it is, byte for byte: line ends, NULs, invalid UTF-8 and
     UTF-16 with a byte order mark. Several PATHs are written one after the other; each is
@@ -159,7 +159,7 @@ def command(
     meanwhile, are open for writing, or have several names are left as they are and named.
 
     Fingerprints need a key, in the file that REDACTOR_HMAC_KEY_FILE names.
-    """
+    """  # noqa: D301 (click wants the character)
     from redactor.archive.content import Limits
 
     given = {"depth": max_depth, "ratio": max_ratio, "size": max_size}
