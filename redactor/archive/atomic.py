@@ -150,6 +150,7 @@ class AtomicFile:
         # Chosen before the file is there and opened inside the ``with``, so that a signal at
         # any moment finds a name to remove.
         self._temporary = self._choose()
+        self._renamed = False
         self._handle = -1
 
     def __enter__(self) -> Self:
@@ -204,6 +205,7 @@ class AtomicFile:
                 if not _LOCKS:
                     self._close()  # open files cannot be renamed there
                 os.replace(self._temporary, self._target)
+                self._renamed = True
             if self._handle >= 0:
                 os.fsync(self._handle)  # the mode
             _sync_folder(self._target.parent)
@@ -211,12 +213,13 @@ class AtomicFile:
             raise self._refusal(error) from None
 
     def discard(self) -> None:
-        """Drop what was written and not committed."""
+        """Drop what was written and not committed. What cannot be removed now is left to a sweep."""
         try:
             self._close()
         finally:
-            with suppress(FileNotFoundError, NotADirectoryError):
-                self._temporary.unlink()
+            if not self._renamed:
+                with suppress(OSError):
+                    self._temporary.unlink()
 
     def is_terminal(self) -> bool:
         """Tell whether a person is watching."""

@@ -109,7 +109,7 @@ def _internal(error: Exception) -> str:
 def _scrub(
     task: Task, original: _Original, redactor: Redactor, conditions: Conditions, workers: Workers | None
 ) -> ObjectResult:
-    original.check()
+    original.check_destination()
     source = Source(original.read, original.handle)
     kind = recognise(source.peek(HEAD), task.source)
     work = Work(redactor, every_kind() if kind else (), conditions.limits, receipt=conditions.receipt)
@@ -221,6 +221,8 @@ class _Original:
         """Return the next bytes, for a ``Source``."""
         data = os.read(self.handle, size)
         end = os.lseek(self.handle, 0, os.SEEK_CUR)
+        if not data and end < self.identity.size:
+            raise self.changed()  # what was there once would be waited for
         new = end - self._seen
         if new > 0:
             self._seen = end
@@ -240,10 +242,12 @@ class _Original:
 
     # --- what is refused -----------------------------------------------------------------
 
-    def check(self) -> None:
-        """Raise ``RefusedError`` if the file must not, or cannot, be replaced as the task wants."""
+    def check_replaceable(self) -> None:
+        """Raise ``RefusedError`` if the file must not, or cannot, be replaced as the task wants.
+
+        Not asked of files without secrets, of which a second run finds many beside their backups.
+        """
         if not self._task.in_place:
-            self._check_destination()
             return
         names = self._opened.st_nlink
         if self._backup and os.path.lexists(self._backup):
@@ -252,8 +256,11 @@ class _Original:
         elif names > 1:
             raise RefusedError(f"{self._path}: has {names} names (hard links), expected one: the others would stay")
 
-    def _check_destination(self) -> None:
+    def check_destination(self) -> None:
+        """Raise ``RefusedError`` if what is at a destination elsewhere must not be replaced."""
         path = self._task.destination
+        if self._task.in_place:
+            return
         try:
             there = os.lstat(path)
         except OSError:
@@ -457,6 +464,7 @@ class _Rewrite:
 
     def _begin(self) -> None:
         """Begin to write: first all that was the same."""
+        self._original.check_replaceable()
         self._differs = True
         if self._target is not None:
             self._original.prepare_replacement()

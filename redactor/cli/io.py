@@ -139,13 +139,14 @@ class Source:
         while not self._ended:
             try:
                 data = os.read(self._handle, size)
-                self._ended = not data
+                # A terminal would want its end typed twice; a file may be gone back in.
+                self._ended = not data and self.regular_handle is None
                 return data
             except BlockingIOError:
                 _wait(self._handle, for_reading=True)
             except OSError as error:
                 raise self._error(error) from None
-        return b""  # a terminal would want its end typed twice
+        return b""
 
     def _error(self, error: OSError) -> SourceError:
         return SourceError(f"{self.name}: {error.strerror}, expected a readable file")

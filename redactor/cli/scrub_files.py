@@ -57,11 +57,11 @@ def scrub_files(
         results = run(tasks, settings.redactor, conditions, jobs, on_progress)
         stack.enter_context(closing(cast("Generator[ObjectResult, None, None]", results)))
         for result in results:
+            if code := received():  # a library has swallowed what the signal raised
+                return code
             report.take(result)
             if journal is not None:
                 journal.add(result)
-            if code := received():  # a library has swallowed what the signal raised
-                return code
     if wants_summary:
         report.summarise(selection, write=write)
     return report.exit_code(check=check)

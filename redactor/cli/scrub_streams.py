@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -20,6 +21,7 @@ from redactor.cli.io import BLOCK, Destination, Nowhere, Source, Visited, is_sam
 from redactor.cli.messages import complain, shown
 from redactor.cli.options import Settings
 from redactor.cli.summary import say_counts, say_total
+from redactor.errors import SourceError
 from redactor.redactor import Redactor
 
 if TYPE_CHECKING:
@@ -98,6 +100,9 @@ class _Passage:
                 self._scrub_in_parallel(work, source, self._workers)
             else:
                 self._scrub_text(work, source)
+        except SourceError:
+            self.changed = self.changed or source.has_changed()
+            raise
         finally:
             self.counts.update(work.ledger.counts)
 
@@ -107,7 +112,7 @@ class _Passage:
             while lines.begin():
                 work.scrub(source.name, Content(lines.read), self._output)
         else:
-            work.scrub(source.name, Content(source.take, source.regular_handle), self._output)
+            work.scrub(source.name, _content(source), self._output)
 
     def _scrub_text(self, work: Work, source: Source) -> None:
         stream = self._redactor.open_stream(line_buffered=True, observer=work.observer(source.name))
@@ -116,15 +121,25 @@ class _Passage:
         self._output.write(stream.finish())
 
     def _scrub_in_parallel(self, work: Work, source: Source, workers: Workers) -> None:
-        from redactor.archive.segments import ChangedError, scrub_plain_parallel
+        from redactor.archive.segments import scrub_plain_parallel
 
-        content = Content(source.take, source.regular_handle)
         opened = Identity.of(source.opened)
-        try:
-            scrub_plain_parallel(work, source.name, content, self._output, source.path, opened, workers)
-        except ChangedError:
-            self.changed = True
-            raise
+        scrub_plain_parallel(work, source.name, _content(source), self._output, source.path, opened, workers)
+
+
+def _content(source: Source) -> Content:
+    """Return what is in a source; a file that becomes shorter raises ``SourceError``."""
+    handle = source.regular_handle
+    if handle is None:
+        return Content(source.take)
+
+    def read(size: int) -> bytes:
+        data = source.take(size)
+        if not data and os.lseek(handle, 0, os.SEEK_CUR) < source.opened.st_size:
+            raise SourceError(f"{source.name}: became shorter while it was read, expected it to stay")
+        return data
+
+    return Content(read, handle)
 
 
 class _Lines:

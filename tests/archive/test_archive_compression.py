@@ -207,7 +207,10 @@ def test_what_stands_before_members_may_be_joined_with_them(monkeypatch: pytest.
 def test_remembering_may_end_in_the_last_bytes_of_a_member(monkeypatch: pytest.MonkeyPatch) -> None:
     """A clean member of which all but the trailer is remembered is written anew with all its content."""
     clean = (_CLEAN * content.BLOCK)[-content.BLOCK :]
-    first = _GZIP.compress(clean)
+    coder = zlib.compressobj(6, zlib.DEFLATED, -15)
+    # Blocks without content keep the trailer away from what comes out last.
+    body = coder.compress(clean) + coder.flush(zlib.Z_SYNC_FLUSH) + b"\0\0\0\xff\xff" * 5000 + b"\1\0\0\xff\xff"
+    first = _header(0) + body + struct.pack("<II", zlib.crc32(clean), len(clean))
     monkeypatch.setattr(rewriting, "REMEMBERED", len(first) - 4)
     monkeypatch.setattr(content, "REMEMBERED", len(first) - 4)
     out, _ = _scrub(first + _GZIP.compress(_LINE), seekable=False)
@@ -576,6 +579,26 @@ def test_a_full_disk_passes_through() -> None:
         work.scrub("a.gz", Source(io.BytesIO(_GZIP.compress(_LINE + text)).read), _Full())
     assert "redactor-encoder" not in [thread.name for thread in threading.enumerate()]
     assert caught.value.__context__ is None
+
+
+class _FullOnce:
+    """A sink that fails at its second write, and only then."""
+
+    def __init__(self) -> None:
+        self.writes = 0
+
+    def write(self, data: bytes) -> None:
+        self.writes += 1
+        if self.writes == 2:
+            raise OSError(28, "No space left on device")
+
+
+def test_a_full_disk_at_the_last_piece(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the sink raises in the encoder's thread is not lost when no more is written."""
+    monkeypatch.setattr(aside, "_SHORT", 0)
+    data = _GZIP.compress(_LINE + os.urandom(100_000).hex().encode())
+    with pytest.raises(OSError, match="No space left"):
+        Work(_REDACTOR, KINDS).scrub("a.gz", Source(io.BytesIO(data).read), _FullOnce())
 
 
 def test_a_refusal_ends_the_encoder(monkeypatch: pytest.MonkeyPatch) -> None:
