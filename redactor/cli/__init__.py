@@ -32,6 +32,7 @@ _COMMANDS: Final = {
     "rules": "rules",
     "scan": "scan",
     "scrub": "scrub",
+    "verify": "verify",
 }
 """The commands and the modules of this package they live in."""
 
@@ -61,8 +62,8 @@ def cli(ctx: click.Context) -> None:
     """Remove session secrets from logs, and nothing else.
 
     \b
-    Exit codes: 0 done, 1 findings (scan, match, scrub --check, doctor, rules test), 2 wrong option,
-    rule or configuration, 3 a source could not be processed, 4 an input changed
+    Exit codes: 0 done, 1 findings (scan, match, scrub --check, doctor, rules test, verify), 2 wrong
+    option, rule or configuration, 3 a source could not be processed, 4 an input changed
     while it was read, 129/130/143 ended by SIGHUP/SIGINT/SIGTERM.
     A pipe whose reader has gone away ends the work quietly.
     """  # noqa: D301 (click wants the character)

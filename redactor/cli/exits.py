@@ -4,7 +4,7 @@
 code  meaning
 ====  ==========================================================================
 0     done; also when the reader of a pipe has gone away, which is not our error
-1     findings: ``scan``, ``scrub --check``, ``rules test``, ``doctor``, ``match``
+1     findings: ``scan``, ``scrub --check``, ``rules test``, ``doctor``, ``match``, or a difference: ``verify``
 2     a wrong option, rule, policy or configuration
 3     some source could not be processed, or the output could not be written
 4     an input changed while it was read; the destination is as it was

@@ -93,6 +93,10 @@ def _read_size(_context: click.Context, _parameter: click.Parameter, value: str 
 @click.option("--line-buffered", is_flag=True, help="Pass complete lines on after every read.")
 @click.option("--check", is_flag=True, help="Write nothing; exit 1 if something would be redacted.")
 @click.option("--dry-run", is_flag=True, help="Write nothing but the summary.")
+@click.option("--diff", is_flag=True, help="Write nothing; show the lines that would change, without their secrets.")
+@click.option(
+    "--manifest", type=click.Path(), metavar="FILE", help="Note in FILE what was replaced; see 'redactor verify'."
+)
 @click.option("--resume", type=click.Path(), metavar="JOURNAL", help="Note in JOURNAL what is done, and leave it out.")
 @click.option("--progress/--no-progress", default=True, help="Show how far the work is.  [default: on a terminal]")
 @click.option("--summary/--no-summary", default=None, help="Say on stderr what was redacted.  [default: on a terminal]")
@@ -128,6 +132,8 @@ def command(
     line_buffered: bool,
     check: bool,
     dry_run: bool,
+    diff: bool,
+    manifest: str | None,
     resume: str | None,
     progress: bool,
     summary: bool | None,
@@ -165,14 +171,17 @@ def command(
     given = {"depth": max_depth, "ratio": max_ratio, "size": max_size}
     limits = Limits(**{name: value for name, value in given.items() if value is not None})
     in_files = in_place is not None or directory is not None
-    counting = check or dry_run
+    counting = check or dry_run or diff
     _refuse_conflicts(output, in_place, directory)
+    if manifest and (not in_files or counting or resume):
+        raise click.UsageError(
+            "--manifest notes what becomes of files, expected -i or -d with it, and no --resume, --check, --dry-run or --diff"
+        )
     on_terminal = sys.stderr is not None and sys.stderr.isatty()
     wants_summary = dry_run or (on_terminal if summary is None else summary)
     jobs = jobs or _cores()
     if in_files or (counting and (filelist or exclude or any(map(_is_folder, paths)))):
         from redactor.archive.walk import Selection
-        from redactor.cli.scrub_files import scrub_files
 
         selection = Selection(
             _named(paths, filelist, null=null),
@@ -181,6 +190,12 @@ def command(
             in_place=in_place is not None,
             backup=in_place or "",
         )
+        if diff:
+            from redactor.cli.scrub_diff import diff_files
+
+            return diff_files(selection, settings, limits, check=check)
+        from redactor.cli.scrub_files import scrub_files
+
         return scrub_files(
             selection,
             settings,
@@ -189,6 +204,7 @@ def command(
             write=not counting,
             check=check,
             resume=None if counting else resume,
+            manifest=manifest,
             shows_progress=progress and on_terminal,
             wants_summary=wants_summary,
         )
@@ -196,6 +212,10 @@ def command(
         raise click.UsageError("--filelist and --exclude select files, expected -i, -d, --check or --dry-run with them")
     if resume:
         raise click.UsageError("--resume goes on with files, expected -i or -d with it")
+    if diff:
+        from redactor.cli.scrub_diff import diff_streams
+
+        return diff_streams(paths, settings, limits, check=check)
     from redactor.cli.scrub_streams import scrub_streams
 
     return scrub_streams(

@@ -11,6 +11,7 @@ from typing import Final, cast
 
 from redactor.archive.content import Limits
 from redactor.archive.journal import Journal
+from redactor.archive.manifest import ManifestWriter
 from redactor.archive.pool import run
 from redactor.archive.progress import Progress
 from redactor.archive.tasks import Conditions, ObjectResult, Outcome, Task
@@ -35,20 +36,25 @@ def scrub_files(
     write: bool,
     check: bool,
     resume: str | None,
+    manifest: str | None,
     shows_progress: bool,
     wants_summary: bool,
 ) -> int:
     """Scrub the files of a selection, or only count; return the exit code.
 
-    With ``resume``, the path of a journal, what is done is noted there, and left out.
+    With ``resume``, the path of a journal, what is done is noted there, and left out. With
+    ``manifest``, what was replaced is noted there, once the run is at its end.
     """
-    conditions = Conditions(limits=limits, write=write)
+    conditions = Conditions(limits=limits, write=write, receipt=manifest is not None)
     with ExitStack() as stack:
         journal = stack.enter_context(Journal(resume, settings.redactor())) if resume else None
+        receipts = stack.enter_context(ManifestWriter(manifest, settings.redactor())) if manifest else None
         report = _Report()
         tasks = find_tasks(selection, report.take, sweeping=write)
         if journal is not None and resume:
             tasks = _not_done(tasks, journal, resume, report)
+        if manifest:
+            tasks = (task for task in tasks if not _is_same(task.source, manifest))
         if shows_progress:
             found = list(tasks)
             tasks = iter(found)
@@ -62,6 +68,10 @@ def scrub_files(
             report.take(result)
             if journal is not None:
                 journal.add(result)
+            if receipts is not None:
+                receipts.add(result)
+        if receipts is not None:
+            receipts.commit()
     if wants_summary:
         report.summarise(selection, write=write)
     return report.exit_code(check=check)

@@ -29,7 +29,7 @@ EXIT_CODES = [
     (("explain", "x"), 0, None),
     (("rules", "list"), 0, None),
     (("completion", "bash"), 0, None),
-    ((), 2, "no command, expected one of completion, doctor, explain, key, match, rules, scan, scrub; see 'redactor --help'"),
+    ((), 2, "no command, expected one of completion, doctor, explain, key, match, rules, scan, scrub, verify; see 'redactor --help'"),
     (("nope",), 2, "No such command 'nope'."),
     (("scrub", "--nope"), 2, "No such option"),
     (("scrub", "--redaction", "nope"), 2, "Invalid value for '--redaction'"),

@@ -354,3 +354,23 @@ def test_left_over_temporaries_are_swept(redactor, tree, tmp_path):
     redactor("scrub", "logs/a.log", "-o", "out.log")
     assert [path.exists() for path in left_over] == [False, False, False]
     assert Path(tmp_path / "out.log").read_bytes() == CLEAN
+
+
+def test_a_manifest_is_what_verify_asks_for(redactor, tree, tmp_path):
+    """The manifest of a run proves its copies, and no copy that was changed since."""
+    assert redactor("scrub", "-d", "out", "--manifest", "receipt.jsonl", "logs") == (0, b"", "")
+    assert SECRET not in (tmp_path / "receipt.jsonl").read_text()
+    assert redactor("verify", "logs", "out", "--manifest", "receipt.jsonl").code == 0
+    with (tmp_path / "out" / "a.log").open("ab") as file:
+        file.write(b"more")
+    assert redactor("verify", "logs", "out", "--manifest", "receipt.jsonl").code == 1
+
+
+def test_a_diff_shows_the_places_and_no_secret(redactor, tree):
+    """With --diff nothing is written, and the old side shows a secret as its length and rule."""
+    code, out, err = redactor("scrub", "--diff", "logs/a.log")
+    assert (code, err) == (0, "")
+    assert b"bytes of session>" in out
+    assert b"[REDACTED:session]" in out
+    assert SECRET.encode() not in out
+    assert contents(tree) == BEFORE
