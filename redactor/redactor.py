@@ -313,7 +313,8 @@ class _Walk:
 def _as_key(key: object) -> str:
     if isinstance(key, bytes):
         key = key.decode("ascii", "replace")
-    return key if isinstance(key, str) and 2 <= len(key) <= 96 else ""
+    # What was replaced names nothing: redacting twice would else take what stands beside a placeholder.
+    return key if isinstance(key, str) and 2 <= len(key) <= 96 and "[REDACTED" not in key else ""
 
 
 def _name_of(mapping: Mapping[Any, Any]) -> str:

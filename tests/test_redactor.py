@@ -195,3 +195,9 @@ def test_bytes_of_every_kind_are_read(built_in: Redactor) -> None:
     errors = built_in.summary.errors
     built_in.value({"raw": memoryview(b"plain")})
     assert built_in.summary.errors == errors
+
+
+@pytest.mark.parametrize("value", [("[REDACTED:jwt]", "0000012="), {"[REDACTED:token]": "kL9xQ2mZ"}])
+def test_a_placeholder_names_nothing(built_in: Redactor, value: object) -> None:
+    """What stands beside a placeholder in a pair or a mapping is not judged by it, so redacting twice changes nothing."""
+    assert built_in.value(value) is value
