@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from redactor.redactor import Redactor, default_redactor
     from redactor.replace import HmacKey, Policy
     from redactor.rulefiles import load_ruleset
+    from redactor.version import __version__
 
 __all__ = [
     "HmacKey",
@@ -29,14 +30,14 @@ __all__ = [
     "Ruleset",
     "SourceError",
     "Summary",
+    "__version__",
     "default_redactor",
     "install",
     "load_ruleset",
 ]
 
-__version__ = "0.1.0"
-
 _HOMES = {
+    "__version__": "version",
     "HmacKey": "replace",
     "Match": "model",
     "Policy": "replace",

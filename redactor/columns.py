@@ -44,24 +44,28 @@ class Columns(NamedTuple):
         A line is whole if it starts at ``start`` or behind a line's end, and ends inside.
         A line with another number of fields is no row of the table.
         """
-        fields_at = _FIELDS[self.delimiter].match
         while start < end:
             line_end = data.find(b"\n", start, end)
             next_start = end if line_end < 0 else line_end + 1
             if next_start - start <= _LONGEST_LINE and data.count(self.delimiter, start, next_start) >= self.number - 1:
-                places: list[tuple[int, int]] = []
-                position = start
-                while (field := fields_at(data, position, next_start)) is not None:
-                    places.append(field.span(1) if field.start(1) >= 0 else field.span(2))
-                    position = field.end()
-                    if field.start(3) < 0:
-                        break
-                if len(places) == self.number and position == next_start:
-                    for number, key in self.secret:
-                        first, last = places[number]
-                        for found, ends, rule in scanner.scan_value(key, data[first:last]):
-                            yield first + found, first + ends, rule
+                places = self._places(data, start, next_start)
+                for number, key in self.secret if len(places) == self.number else ():
+                    first, last = places[number]
+                    for found, ends, rule in scanner.scan_value(key, data[first:last]):
+                        yield first + found, first + ends, rule
             start = next_start
+
+    def _places(self, data: bytes, start: int, end: int) -> list[tuple[int, int]]:
+        """Return where the fields of the line ``data[start:end]`` are, without quotes; none if it is no such line."""
+        field_at = _FIELDS[self.delimiter].match
+        places: list[tuple[int, int]] = []
+        position = start
+        while (field := field_at(data, position, end)) is not None:
+            places.append(field.span(1) if field.start(1) >= 0 else field.span(2))
+            position = field.end()
+            if field.start(3) < 0:
+                break
+        return places if position == end else []
 
     def added(self, scanner: Scanner, data: bytes, found: list[Found], start: int, end: int) -> list[Found]:
         """Return ``found`` and what the columns of ``data[start:end]`` hold, in order and without overlaps."""
@@ -78,7 +82,7 @@ def read_header(scanner: Scanner, head: bytes) -> Columns | None:
     if header is None:
         return None
     delimiter = header.group(1)
-    line = header.group().rstrip(b"\r\n").removeprefix(_BOM)
+    line = header.group().rstrip(b"\r\n")
     names = [name.strip(b'"').decode("ascii") for name in line.split(delimiter)]
     secret = tuple((number, name) for number, name in enumerate(names) if scanner.rule_of_key(name) is not None)
     if not secret or len(set(names)) < len(names):

@@ -22,6 +22,7 @@ from redactor.syntax import (
     ANY_FIRST,
     ANY_VALUE,
     CODE_FIRST,
+    CODE_IS,
     NAMED_SEPARATORS,
     PAIR_SEPARATORS,
     PATH_SEGMENT,
@@ -332,9 +333,7 @@ def _prose_triggers(rules: tuple[Rule, ...]) -> Iterable[Trigger]:
 
 def _code_triggers(rules: tuple[Rule, ...]) -> Iterable[Trigger]:
     if any(rule.named is not None and rule.named.value == "digits" for rule in rules):
-        literals = tuple(
-            words.encode("ascii") for words in (" your ", " ihr ", " dein ", " votre ", " tu ", " su ", " uw ")
-        )
+        literals = tuple(f" {words.lower()} ".encode("ascii") for words in CODE_IS)
         yield Trigger(f"[0-9]{CODE_FIRST}".encode("latin-1"), 0, Kind.CODE_FIRST, literals=literals)
 
 

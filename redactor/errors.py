@@ -1,10 +1,28 @@
-"""Errors that redactor raises to its caller; none ever carries input text."""
+"""Errors that redactor raises to its caller, and how they are worded; none ever carries input text."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
-__all__ = ["PolicyError", "RedactorError", "RuleError", "SourceError"]
+__all__ = ["PolicyError", "RedactorError", "RuleError", "SourceError", "internal", "shown"]
+
+
+def shown(text: str | bytes | os.PathLike[str]) -> str:
+    """Return a path, a name or a message on one line: bytes that are no UTF-8 and control characters escaped."""
+    readable = os.fsencode(text).decode("utf-8", "backslashreplace")
+    if readable.isprintable():
+        return readable
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in readable)
+
+
+def internal(error: Exception) -> str:
+    """Describe an error that should not happen: its type and place. Its message may hold input, so it is left out."""
+    import traceback  # not needed as long as all is well
+
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+    return f"internal error ({type(error).__name__}{place}), expected none; please report it"
 
 
 class RedactorError(Exception):

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
-from redactor.errors import PolicyError
+from redactor.errors import PolicyError, shown
 from redactor.model import Found, Ruleset
 from redactor.syntax import TOKEN_LIMIT
 
@@ -109,6 +109,20 @@ class Policy:
             for name in named:
                 if name not in known:
                     raise PolicyError(f"the policy names the unknown {kind} '{name[:64]}'; see 'redactor rules list'")
+
+
+def read_allowlist(path: Path) -> frozenset[str]:
+    """Read a file with one value a line, for ``Policy.allowlist``. Its values are never shown.
+
+    Raises ``PolicyError`` if it cannot be read or is not UTF-8.
+    """
+    try:
+        text = path.read_bytes().decode("utf-8")
+    except OSError as error:
+        raise PolicyError(f"{shown(path)}: {error.strerror}, expected a file with one value a line") from None
+    except UnicodeDecodeError:
+        raise PolicyError(f"{shown(path)}: not UTF-8, expected one value a line") from None
+    return frozenset(line.rstrip("\r") for line in text.split("\n")) - {""}
 
 
 def canonical(secret: bytes) -> bytes:

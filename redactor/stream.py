@@ -11,7 +11,7 @@ import codecs
 from collections.abc import Sequence
 from typing import Final, Protocol
 
-from redactor.columns import HEAD, Columns
+from redactor.columns import Columns
 from redactor.finder import Finder
 from redactor.model import Found
 from redactor.replace import Replacer
@@ -139,7 +139,7 @@ class _Lines:
         """Whether the start of the text has been looked at for a table's header."""
 
     def start_after(self, before: bytes, head: bytes) -> None:
-        self._columns, self._headed = self._finder.header(head[:HEAD]), True
+        self._columns, self._headed = self._finder.header(head), True
         self._kept = before
         self._given = len(before)
         self._base = -len(before)

@@ -16,6 +16,7 @@ __all__ = [
     "ANY_FIRST",
     "ANY_VALUE",
     "CODE_FIRST",
+    "CODE_IS",
     "LEAD_LIMIT",
     "NAMED_SEPARATORS",
     "PAIR_SEPARATORS",
@@ -129,8 +130,10 @@ PROSE_SEPARATOR: Final = r"(?:(?: id| key| value| number)(?::| is| was)?| is:?| 
 """What stands between a name and its value in a sentence: "session 'x'", "token id: x"."""
 PROSE_ENDING: Final = r"(?:[_\-]?(?:[iI]d|ID|key|Key|value|Value|number))?"
 """How a name of several words ends in a sentence: "session_id x", "sessionId x"."""
+CODE_IS: Final = ("is your", "ist Ihr", "ist dein", "est votre", "es tu", "es su", "is uw")
 CODE_FIRST: Final = (
-    r" (?:is your|ist (?:Ihr|dein)|est votre|es (?:tu|su)|is uw) (?:[^ \r\n\t\"]{1,24} ){0,4}"
+    rf" (?:{'|'.join(CODE_IS)}) "
+    r"(?:[^ \r\n\t\"]{1,24} ){0,4}"
     r"(?i:code|otp|pin|passcode|password|passwort|c\xc3\xb3digo)"
 )
 """What follows a one-time code that stands in front of its name: "123456 is your login code"."""

@@ -32,6 +32,7 @@ __all__ = [
     "Sink",
     "Source",
     "Work",
+    "member_of",
     "pass_on",
 ]
 
@@ -196,6 +197,11 @@ class Edit(NamedTuple):
     fingerprint: str
 
 
+def member_of(name: str) -> str:
+    """Return what ``Edit.member`` is for the content ``name``."""
+    return name.partition("!")[2]
+
+
 @dataclass
 class Ledger:
     """What was replaced in one file. ``edits`` are kept only if a receipt is wanted."""
@@ -354,8 +360,7 @@ class Work:
             key = self.redactor.policy.hmac_key
             shown = key is not None and not found.low_entropy and len(secret) <= TOKEN_LIMIT
             mark = fingerprint(secret, key) if shown and key is not None else ""
-            _, _, member = name.partition("!")
-            self.ledger.edits.append(Edit(member, start, end, length, found.id, mark))
+            self.ledger.edits.append(Edit(member_of(name), start, end, length, found.id, mark))
 
     def observer(self, name: str) -> Noting:
         """Return the observer for a stream of the redactor over the content ``name``."""

@@ -20,11 +20,10 @@ from typing import Final, Protocol
 from redactor.archive import compression, cookie_files, documents, tar
 from redactor.archive import zip as zip_
 from redactor.archive.content import BLOCK, Edit, Kind, Limits, RefusedError, Sink, Source, Work
-from redactor.archive.members import shown
-from redactor.errors import SourceError
+from redactor.errors import SourceError, shown
 from redactor.redactor import Redactor
 
-__all__ = ["LEAVES", "Pieces", "TakeContent", "as_utf8", "edited", "member_of", "open_file", "scrubbed", "walk"]
+__all__ = ["LEAVES", "Pieces", "TakeContent", "as_utf8", "edited", "open_file", "scrubbed", "walk"]
 
 _CONTAINERS: Final[tuple[Kind, ...]] = (*tar.KINDS, *zip_.KINDS, *compression.KINDS)
 
@@ -47,7 +46,7 @@ def open_file(path: str) -> Iterator[Callable[[int], bytes]]:
 
     Both raise ``SourceError``, also if it is no regular file.
     """
-    name = shown(os.fsencode(path))
+    name = shown(path)
     try:
         handle = os.open(path, _FLAGS)
     except (OSError, ValueError) as error:
@@ -66,11 +65,6 @@ def _read(handle: int, name: str, size: int) -> bytes:
         return os.read(handle, size)
     except OSError as error:
         raise SourceError(f"{name}: {error.strerror}, expected a readable file") from None
-
-
-def member_of(name: str) -> str:
-    """Return what ``Edit.member`` is for the content ``name``."""
-    return name.partition("!")[2]
 
 
 # --- down to the contents -------------------------------------------------------------------

@@ -13,13 +13,12 @@ Lines are counted in the decoded content; UTF-16 is shown as UTF-8.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from typing import Final
 
 from redactor.archive.content import Edit, Limits, Source
 from redactor.archive.contents import as_utf8, open_file, scrubbed, walk
-from redactor.archive.members import shown
+from redactor.errors import shown
 from redactor.redactor import Redactor
 
 __all__ = ["diff_file", "diff_source"]
@@ -53,7 +52,7 @@ def diff_source(name: str, source: Source, redactor: Redactor, write: Write, lim
     def take(content: str, inner: Source) -> None:
         nonlocal count
         narrow, wide = as_utf8(inner)
-        lines = _Lines(shown(os.fsencode(content)), write)
+        lines = _Lines(shown(content), write)
         scrubbed(redactor, content, narrow, lines, wide=wide)
         lines.finish()
         count += lines.edits

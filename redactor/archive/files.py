@@ -12,7 +12,6 @@ import os
 import signal
 import stat
 import sys
-import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -22,12 +21,11 @@ from redactor.archive.atomic import AtomicFile, DestinationError, Metadata, read
 from redactor.archive.content import HEAD, Ledger, RefusedError, Source, Work, scrub_text
 from redactor.archive.identity import Identity
 from redactor.archive.kinds import every_kind, recognise
-from redactor.archive.members import shown
 from redactor.archive.segments import ChangedError, scrub_plain_parallel, worth_cutting
 from redactor.archive.tally import note
 from redactor.archive.tasks import Conditions, ObjectResult, Outcome, Task
 from redactor.archive.workers import Workers
-from redactor.errors import RedactorError
+from redactor.errors import RedactorError, internal, shown
 from redactor.redactor import Redactor
 
 if sys.platform == "linux":
@@ -92,18 +90,11 @@ def _attempt(task: Task, redactor: Redactor, conditions: Conditions, workers: Wo
     except OSError as error:
         return _not_done(task, Outcome.FAILED, f"{task.source}: {error.strerror}, expected a readable file")
     except Exception as error:
-        return _not_done(task, Outcome.FAILED, f"{task.source}: {_internal(error)}")
+        return _not_done(task, Outcome.FAILED, f"{task.source}: {internal(error)}")
 
 
 def _not_done(task: Task, outcome: Outcome, problem: str) -> ObjectResult:
-    return ObjectResult(task, outcome, shown(os.fsencode(problem)))
-
-
-def _internal(error: Exception) -> str:
-    """Describe an error that should not happen by its type and place: its message may hold input."""
-    frames = traceback.extract_tb(error.__traceback__)
-    place = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
-    return f"internal error ({type(error).__name__}{place}), expected none; please report it"
+    return ObjectResult(task, outcome, shown(problem))
 
 
 def _scrub(

@@ -24,11 +24,11 @@ from types import TracebackType
 from typing import Any, BinaryIO, Final, NamedTuple, Self
 
 from redactor.archive.identity import Identity
-from redactor.archive.members import shown
 from redactor.archive.tasks import ObjectResult, Outcome, Task
-from redactor.errors import RedactorError
+from redactor.errors import RedactorError, shown
 from redactor.redactor import Redactor
 from redactor.replace import Policy
+from redactor.version import __version__
 
 if sys.platform != "win32":
     import fcntl
@@ -75,8 +75,8 @@ class Journal:
 
     def __init__(self, path: str, redactor: Redactor) -> None:
         self._path = path
-        self._name = shown(os.fsencode(path))
-        self._rules = f"{_version()} {redactor.ruleset.digest}"
+        self._name = shown(path)
+        self._rules = f"{__version__} {redactor.ruleset.digest}"
         self._policy = redactor.policy
         self._done: set[bytes] = set()
         """The digests of the records: a tenth of the memory."""
@@ -249,16 +249,6 @@ class _Record(NamedTuple):
     def digest(self) -> bytes:
         """Return 16 bytes that tell this record from any other."""
         return blake2b(repr(tuple(self)).encode("utf-8", "surrogatepass"), digest_size=16).digest()
-
-
-def _version() -> str:
-    """Return the version of ours that is installed: the next one may find more by the same rules."""
-    from importlib.metadata import PackageNotFoundError, version  # 10 ms that only a journal costs
-
-    try:
-        return version("redactor-kit")
-    except PackageNotFoundError:
-        return "unknown"
 
 
 def _policy_identity(policy: Policy, salt: str) -> str:

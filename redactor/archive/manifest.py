@@ -17,7 +17,6 @@ of no secret more than its keyed fingerprint. Files that were not processed are 
 from __future__ import annotations
 
 import json
-import os
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping
@@ -27,10 +26,10 @@ from typing import Any, BinaryIO, Final, NoReturn, Self
 
 from redactor.archive.atomic import AtomicFile
 from redactor.archive.content import Edit
-from redactor.archive.members import shown
 from redactor.archive.tasks import ObjectResult
-from redactor.errors import RedactorError
+from redactor.errors import RedactorError, shown
 from redactor.redactor import Redactor
+from redactor.version import __version__
 
 __all__ = ["Entry", "Header", "ManifestError", "ManifestIndex", "ManifestWriter", "read_manifest"]
 
@@ -99,7 +98,7 @@ class ManifestWriter:
 
     def __init__(self, path: str, redactor: Redactor) -> None:
         key = redactor.policy.hmac_key
-        self._file = AtomicFile(path, shown(os.fsencode(path)))
+        self._file = AtomicFile(path, shown(path))
         self._lines: list[bytes] = []
         self._size = 0
         self._files = 0
@@ -107,7 +106,7 @@ class ManifestWriter:
             {
                 "format": _FORMAT,
                 "version": _VERSION,
-                "redactor": _version(),
+                "redactor": __version__,
                 "rules": redactor.ruleset.digest,
                 "key": None if key is None else key.id,
             }
@@ -156,16 +155,6 @@ class ManifestWriter:
         self._file.write(b"".join(self._lines))
         self._lines.clear()
         self._size = 0
-
-
-def _version() -> str:
-    """Return the version of ours that is installed, "" if it is none."""
-    from importlib.metadata import PackageNotFoundError, version  # 10 ms that only a manifest costs
-
-    try:
-        return version("redactor-kit")
-    except PackageNotFoundError:
-        return ""
 
 
 # --- reading ----------------------------------------------------------------------------------
@@ -242,7 +231,7 @@ def _key(digest: str) -> int:
 
 
 def _refuse(path: str, problem: str) -> NoReturn:
-    raise ManifestError(f"{shown(os.fsencode(path))}: {problem}")
+    raise ManifestError(f"{shown(path)}: {problem}")
 
 
 def _opened(path: str) -> BinaryIO:

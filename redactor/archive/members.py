@@ -26,7 +26,6 @@ __all__ = [
     "pass_zeros",
     "rejoin",
     "scrub_member",
-    "shown",
     "spool",
 ]
 
@@ -36,14 +35,6 @@ NAME_LIMIT: Final = 4096
 _SPOOL_MEMORY: Final = 4 * 1024 * 1024
 _DRIVE: Final = re.compile(rb"[A-Za-z]:")
 _SEPARATORS: Final = re.compile(rb"[/\\]")
-
-
-def shown(name: bytes) -> str:
-    """Return a name as errors and receipts show it: one line, control characters escaped."""
-    text = name.decode("utf-8", "backslashreplace")
-    if text.isprintable():
-        return text
-    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
 
 
 def leads_out(path: bytes, folder: bytes = b"") -> bool:

@@ -25,12 +25,11 @@ from dataclasses import dataclass
 from queue import Full, Queue
 from typing import Final, NamedTuple, NoReturn
 
-from redactor.archive.content import BLOCK, NOWHERE, Edit, Kind, Limits, RefusedError, Source, Work
-from redactor.archive.contents import LEAVES, as_utf8, edited, member_of, open_file, scrubbed, walk
+from redactor.archive.content import BLOCK, NOWHERE, Edit, Kind, Limits, RefusedError, Source, Work, member_of
+from redactor.archive.contents import LEAVES, as_utf8, edited, open_file, scrubbed, walk
 from redactor.archive.json_check import JsonCheck
 from redactor.archive.manifest import Entry
-from redactor.archive.members import shown
-from redactor.errors import RedactorError
+from redactor.errors import RedactorError, shown
 from redactor.redactor import Redactor
 
 __all__ = ["Proof", "digest_of", "verify_file"]
@@ -79,7 +78,7 @@ def verify_file(
     Never raises for what is in the files, only what ends the process. Without an entry,
     ``redactor`` must have the rules and the policy of the scrubbing; with one, rules are enough.
     """
-    path = shown(os.fsencode(original))
+    path = shown(original)
     try:
         if entry is not None:
             _check_entry(original, entry)
@@ -87,7 +86,7 @@ def verify_file(
             # What a content is and is called depends on the name under which it was scrubbed.
             name = entry.source if entry is not None else original
             limits = limits or Limits()
-            scanned = _Scanned(after, shown(os.fsencode(scrubbed_file)), name, redactor, limits)
+            scanned = _Scanned(after, shown(scrubbed_file), name, redactor, limits)
             return _Verification(path, name, redactor, limits, entry).run(before, scanned)
     except _Differs as difference:
         return Proof(path, problem=f"{path}: {difference}")

@@ -21,9 +21,8 @@ from pathlib import Path
 from typing import Final, TypeAlias
 
 from redactor.archive.atomic import is_temporary, sweep
-from redactor.archive.members import shown
 from redactor.archive.tasks import ObjectResult, Outcome, Task
-from redactor.errors import SourceError
+from redactor.errors import SourceError, shown
 
 __all__ = ["Selection", "find_tasks", "read_filelist"]
 

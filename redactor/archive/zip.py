@@ -49,9 +49,9 @@ from redactor.archive.members import (
     pass_zeros,
     rejoin,
     scrub_member,
-    shown,
     spool,
 )
+from redactor.errors import shown
 
 __all__ = ["KINDS", "MEMBER_LIMIT"]
 

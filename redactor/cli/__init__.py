@@ -17,9 +17,9 @@ import click
 
 from redactor import __version__
 from redactor.cli import exits
-from redactor.cli.messages import complain, internal
+from redactor.cli.messages import complain
 from redactor.cli.signals import Interrupted, interruptible, received
-from redactor.errors import RedactorError, SourceError
+from redactor.errors import RedactorError, SourceError, internal
 
 __all__ = ["main"]
 

@@ -12,8 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from redactor.cli.messages import shown
-from redactor.errors import PolicyError
+from redactor.errors import PolicyError, shown
 
 __all__ = ["Config", "find_config", "read_config"]
 

@@ -14,8 +14,7 @@ import click
 
 from redactor.cli import exits
 from redactor.cli.io import OpenFile
-from redactor.cli.messages import shown
-from redactor.errors import SourceError
+from redactor.errors import SourceError, shown
 
 if TYPE_CHECKING:
     from redactor.doctor import Report, Row

@@ -13,8 +13,9 @@ from types import TracebackType
 from typing import Final, Protocol, Self
 
 from redactor.archive.atomic import AtomicFile, DestinationError, Metadata, sweep
-from redactor.cli.messages import complain, internal, shown
-from redactor.errors import SourceError
+from redactor.archive.identity import Identity
+from redactor.cli.messages import complain
+from redactor.errors import SourceError, internal, shown
 
 __all__ = [
     "BLOCK",
@@ -128,7 +129,7 @@ class Source:
             now = os.fstat(_stdin()) if self.path == "-" else Path(self.path).stat()
         except OSError:
             return True
-        return _state(now) != _state(self._opened)
+        return Identity.of(now) != Identity.of(self._opened)
 
     def _look_ahead(self) -> bool:
         more = self._read(BLOCK)
@@ -318,10 +319,6 @@ def _stdout() -> int:
     if sys.__stdout__ is None:
         raise OSError(9, "closed")
     return 1
-
-
-def _state(status: os.stat_result) -> tuple[int, int, int, int]:
-    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def _refusal(name: str, error: OSError) -> DestinationError:

@@ -10,8 +10,7 @@ import click
 
 from redactor.cli import exits
 from redactor.cli.io import OpenFile
-from redactor.cli.messages import shown
-from redactor.errors import SourceError
+from redactor.errors import SourceError, shown
 
 __all__ = ["command"]
 

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from redactor.cli.config import Config, find_config, read_config
-from redactor.cli.messages import shown
 from redactor.errors import PolicyError
 
 if TYPE_CHECKING:
@@ -64,7 +63,7 @@ class Settings:
         return Redactor(ruleset, self._policy(ruleset))
 
     def _policy(self, ruleset: Ruleset) -> Policy:
-        from redactor.replace import HmacKey, Policy
+        from redactor.replace import HmacKey, Policy, read_allowlist
 
         ids = {rule.id for rule in ruleset.rules}
         categories = {rule.category for rule in ruleset.rules}
@@ -76,7 +75,7 @@ class Settings:
             # Some rules are called like their category: then both are meant.
             rules={name: redaction for name, redaction in self.redact if name in ids},
             categories={name: redaction for name, redaction in self.redact if name in categories},
-            allowlist=frozenset().union(*map(_read_values, self.allow)),
+            allowlist=frozenset().union(*map(read_allowlist, self.allow)),
             disabled=self.disable,
             hmac_key=HmacKey.from_environment(),
         )
@@ -174,17 +173,6 @@ def _config(path: Path | None, *, without: bool) -> Config:
     except FileNotFoundError:
         return Config()  # the current directory has been removed
     return find_config(directory)
-
-
-def _read_values(path: Path) -> frozenset[str]:
-    """Read an allowlist: one value a line. Its values are never shown."""
-    try:
-        text = path.read_bytes().decode("utf-8")
-    except OSError as error:
-        raise PolicyError(f"{shown(path)}: {error.strerror}, expected a file with one value a line") from None
-    except UnicodeDecodeError:
-        raise PolicyError(f"{shown(path)}: not UTF-8, expected one value a line") from None
-    return frozenset(line.rstrip("\r") for line in text.split("\n")) - {""}
 
 
 def _settings(options: dict[str, Any]) -> Settings:

@@ -10,8 +10,8 @@ import click
 
 from redactor.cli import exits
 from redactor.cli.io import OpenFile
-from redactor.cli.messages import shown
 from redactor.cli.options import Settings, rule_options
+from redactor.errors import shown
 
 if TYPE_CHECKING:
     from redactor.model import Example, Match, Named, Rule, Shape

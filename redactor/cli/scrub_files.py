@@ -17,10 +17,11 @@ from redactor.archive.progress import Progress
 from redactor.archive.tasks import Conditions, ObjectResult, Outcome, Task
 from redactor.archive.walk import Selection, find_tasks
 from redactor.cli import exits
-from redactor.cli.messages import complain, shown
+from redactor.cli.messages import complain
 from redactor.cli.options import Settings
 from redactor.cli.signals import received
 from redactor.cli.summary import say_counts, say_total
+from redactor.errors import shown
 
 __all__ = ["scrub_files"]
 

@@ -18,10 +18,10 @@ from redactor.archive.identity import Identity
 from redactor.archive.kinds import every_kind, recognise
 from redactor.cli import exits
 from redactor.cli.io import BLOCK, Destination, Nowhere, Source, Visited, is_same_file, open_destination, visit
-from redactor.cli.messages import complain, shown
+from redactor.cli.messages import complain
 from redactor.cli.options import Settings
 from redactor.cli.summary import say_counts, say_total
-from redactor.errors import SourceError
+from redactor.errors import SourceError, shown
 from redactor.redactor import Redactor
 
 if TYPE_CHECKING:

@@ -14,9 +14,10 @@ import click
 
 from redactor.cli import exits
 from redactor.cli.io import OpenFile
-from redactor.cli.messages import complain, internal, shown
+from redactor.cli.messages import complain
 from redactor.cli.options import Settings, policy_options, rule_options
 from redactor.cli.signals import received
+from redactor.errors import SourceError, internal, shown
 
 if TYPE_CHECKING:
     from redactor.archive.manifest import Entry, ManifestIndex
@@ -105,7 +106,6 @@ class _Found(NamedTuple):
 def _find(original: str, index: ManifestIndex) -> _Found:
     """Return what the manifest says of a file, or a proof that says that it does not."""
     from redactor.archive.verify import Proof, digest_of
-    from redactor.errors import SourceError
 
     path = shown(original)
     try:

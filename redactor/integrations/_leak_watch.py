@@ -25,10 +25,10 @@ from typing import Any, Final, NamedTuple, TypeAlias
 import pytest
 
 from redactor import known
-from redactor.errors import PolicyError
 from redactor.integrations._hooks import Replaced
+from redactor.integrations._pieces import is_common
 from redactor.redactor import Redactor
-from redactor.replace import ERROR_PLACEHOLDER, Policy, canonical
+from redactor.replace import ERROR_PLACEHOLDER, Policy, canonical, read_allowlist
 from redactor.testing import Leak, described, find_leaks
 
 __all__ = ["LeakWatch"]
@@ -52,7 +52,7 @@ class LeakWatch:
     """
 
     def __init__(self, allow: Iterable[Path]) -> None:
-        allowlist = frozenset[str]().union(*map(_read_values, allow))
+        allowlist = frozenset[str]().union(*map(read_allowlist, allow))
         # Not the one that hosts share: its summary belongs to the tests.
         redactor = Redactor(policy=Policy(allowlist=allowlist))
         self._secrets = _Secrets(redactor)
@@ -156,21 +156,7 @@ def _fail(report: pytest.TestReport, leaks: Sequence[Leak]) -> None:
     vars(report).pop("wasxfail", None)  # else JUnit's file would call it expected
 
 
-def _read_values(path: Path) -> frozenset[str]:
-    """Read an allowlist: one value a line. Its values are never shown."""
-    try:
-        text = path.read_bytes().decode("utf-8")
-    except OSError as error:
-        raise PolicyError(f"{path}: {error.strerror}, expected a file with one value a line") from None
-    except UnicodeDecodeError:
-        raise PolicyError(f"{path}: not UTF-8, expected one value a line") from None
-    return frozenset(line.rstrip("\r") for line in text.split("\n")) - {""}
-
-
 # --- what has been seen -----------------------------------------------------------------
-
-_SHORTEST_NUMBER: Final = 16
-"""Numbers under this many digits are not looked for elsewhere: they may count something."""
 
 _MOST_SECRETS: Final = 64
 """How many values a scope of ``redactor.known`` keeps."""
@@ -193,8 +179,7 @@ class _Secrets:
         data = output if isinstance(output, bytes) else output.encode("utf-8", "surrogatepass")
         for rule, start, end in self._redactor.matches(data):
             for secret in {data[start:end], canonical(data[start:end])}:
-                common = secret.isalpha() or (secret.isdigit() and len(secret) < _SHORTEST_NUMBER)
-                if rule not in self._low_entropy and not common:
+                if rule not in self._low_entropy and not is_common(secret):
                     self._values.setdefault(secret, rule)
         while len(self._values) > _MOST_SECRETS:
             self._values.pop(next(iter(self._values)))

@@ -478,3 +478,14 @@ def _shared(run: str, start: int, secret: str, inside: int) -> int:
     while end < len(run) and inside < len(secret) and run[end] == secret[inside]:
         end, inside = end + 1, inside + 1
     return end - start if inside == len(secret) or end - start >= _LONG_RUN else 0
+
+
+_SHORTEST_NUMBER: Final = 16
+
+
+def is_common(secret: bytes) -> bool:
+    """Tell whether a secret could as well be a word, or a number of under 16 digits that counts something.
+
+    Such a value is replaced where it was found, and not looked for elsewhere.
+    """
+    return secret.isalpha() or (secret.isdigit() and len(secret) < _SHORTEST_NUMBER)

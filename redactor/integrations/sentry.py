@@ -26,6 +26,7 @@ from sentry_sdk.utils import capture_internal_exceptions, safe_repr
 
 from redactor import known
 from redactor.integrations._hooks import Installation
+from redactor.integrations._pieces import is_common
 from redactor.redactor import Redactor, default_redactor
 from redactor.replace import ERROR_PLACEHOLDER, canonical
 from redactor.syntax import PLACEHOLDER
@@ -53,9 +54,6 @@ _SCALARS: Final = frozenset((str, int, float, bool, type(None), datetime))
 
 _LONGEST_PLAIN_KEY: Final = 16
 """No key up to this many characters is itself a secret."""
-
-_SHORTEST_NUMBER: Final = 16
-"""Numbers under this many digits are not looked for elsewhere: they may count or date something."""
 
 _BATCH: Final = 64
 """How many values one scope of ``redactor.known`` keeps."""
@@ -815,8 +813,7 @@ class _Cleaner:
         if page.low_entropy:
             return
         for form in (secret, canonical(secret)):
-            number = form.isdigit() and len(form) < _SHORTEST_NUMBER
-            if known.SHORTEST <= len(form) <= known.LONGEST and not form.isalpha() and not number:
+            if known.SHORTEST <= len(form) <= known.LONGEST and not is_common(form):
                 secrets.setdefault(form, page.id)
 
     def _clean(self, value: Any, secrets: _Secrets, extra: Iterable[str], *, objects: bool) -> Any:

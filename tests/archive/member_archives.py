@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -65,6 +65,17 @@ def refusal(data: bytes, name: str, *, seekable: bool = False, run: Work | None 
     except RefusedError as error:
         return str(error)
     return ""
+
+
+def assert_refused(build: Callable[[], bytes], name: str, reason: str) -> None:
+    """Assert that what ``build`` makes is refused for ``reason``, in one line without the secret."""
+    for seekable in (True, False):
+        problem = refusal(build(), name, seekable=seekable)
+        assert reason in problem
+        assert problem.startswith(f"{name}: ")
+        assert ", expected " in problem
+        assert "\n" not in problem
+        assert SECRET.decode() not in problem
 
 
 class Watching(Written):
